@@ -1,0 +1,42 @@
+# The one door for commands; CI goes through it too.
+
+CARGO ?= cargo
+SOAK_ROUNDS ?= 20
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt lint doc deny conf-keys setup soak clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup conf-keys ## a chat backend, the gate before it, and the commands to try
+	$(CARGO) run --locked -- demo
+
+test: setup conf-keys ## everything a change must pass
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked
+
+fmt: ## formats the code
+	$(CARGO) fmt --all
+
+lint: ## clippy, warnings are errors
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc: ## the API documentation, broken links are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+deny: ## licences, advisories and sources of the dependencies (needs cargo-deny)
+	$(CARGO) deny --locked check
+
+conf-keys: ## random keys for conf/*.yaml, made once
+	@scripts/conf-keys.sh
+
+setup: ## installs what is missing
+	@scripts/setup.sh
+
+soak: setup conf-keys ## the black-box tests again and again: finds what fails one time in many
+	scripts/soak.sh $(SOAK_ROUNDS)
+
+clean: ## build products; conf/keys stays
+	$(CARGO) clean

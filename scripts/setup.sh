@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs what the build and the tests need and what is not there yet (Debian, Ubuntu).
+#
+# Safe to run at any time: with everything in place it prints one line and touches nothing.
+set -euo pipefail
+
+missing=()
+need() { # need COMMAND PACKAGE
+  command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+
+need cmake cmake               # aws-lc-sys is built with it
+need cc gcc
+need make make
+need redis-server redis-server # the tests talk to a real one
+need openssl openssl           # makes the key pairs of tests and demo
+need curl curl
+
+if [ ! -e /usr/include/stdlib.h ]; then
+  missing+=(libc6-dev)
+fi
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || {
+      echo "setup: missing ${missing[*]}, and neither root nor sudo is at hand" >&2
+      exit 1
+    }
+    as_root=(sudo)
+  fi
+  command -v apt-get >/dev/null 2>&1 || {
+    echo "setup: missing ${missing[*]}, and there is no apt-get: install them by hand" >&2
+    exit 1
+  }
+  export DEBIAN_FRONTEND=noninteractive
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+# rustup reads rust-toolchain.toml by itself; only its absence has to be told.
+command -v cargo >/dev/null 2>&1 || {
+  echo "setup: cargo is missing: see https://rustup.rs" >&2
+  exit 1
+}
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "setup: installed ${missing[*]}"
+else
+  echo "setup: all there"
+fi

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs the black-box tests ROUNDS times and stops at the first failure.
+set -euo pipefail
+
+rounds=${1:?usage: soak.sh ROUNDS [test name filter]}
+filter=${2:-}
+cd "$(dirname "$0")/.."
+
+"${CARGO:-cargo}" test --locked --no-run --test it
+for round in $(seq "$rounds"); do
+  echo "soak: round $round of $rounds"
+  "${CARGO:-cargo}" test --locked --quiet --test it -- ${filter:+"$filter"}
+done
+echo "soak: $rounds rounds passed"
