@@ -1,0 +1,99 @@
+//! What a client presents, before anybody believes it.
+
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::secret::Digest;
+
+/// The raw bytes of one credential: one part, or several that are judged together.
+///
+/// It borrows from the request buffer, the only place where raw credentials live.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential<'r> {
+    parts: SmallVec<[&'r [u8]; 2]>,
+}
+
+impl<'r> Credential<'r> {
+    pub fn single(part: &'r [u8]) -> Self {
+        Self {
+            parts: SmallVec::from_slice(&[part]),
+        }
+    }
+
+    /// The first part; schemes with a single part read only this.
+    pub fn bytes(&self) -> &'r [u8] {
+        self.parts.first().copied().unwrap_or_default()
+    }
+
+    /// The key under which a verdict on this credential is kept: the authenticator's compiled
+    /// fingerprint and every part, each with its length.
+    pub fn digest(&self, fingerprint: &Digest) -> Digest {
+        Digest::of_parts(
+            std::iter::once(fingerprint.as_bytes().as_slice()).chain(self.parts.iter().copied()),
+        )
+    }
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential([redacted])")
+    }
+}
+
+/// A place in a request where a credential, or a claim about one, can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// A header. The name is as written, compared in any case; `prefix` is a word such as `Bearer` that may stand
+    /// before the value, in any case.
+    Header {
+        name: String,
+        prefix: Option<String>,
+    },
+    /// A query parameter, compared after percent-decoding its name.
+    Query { name: String },
+    /// An entry of `Sec-WebSocket-Protocol` that begins with `prefix`; the rest is the unpadded
+    /// base64url of the value.
+    Subprotocol { prefix: String },
+}
+
+impl Carrier {
+    /// The name of the query parameter, if it is one.
+    pub fn query_name(&self) -> Option<&str> {
+        match self {
+            Self::Query { name } => Some(name),
+            Self::Header { .. } | Self::Subprotocol { .. } => None,
+        }
+    }
+
+    /// Whether both are the same place.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header { name: one, .. }, Self::Header { name: two, .. }) => {
+                one.eq_ignore_ascii_case(two)
+            }
+            (Self::Query { name: one }, Self::Query { name: two })
+            | (Self::Subprotocol { prefix: one }, Self::Subprotocol { prefix: two }) => one == two,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert!(!format!("{:?}", Credential::single(b"s3cret")).contains("s3cret"));
+    }
+
+    #[test]
+    fn two_authenticators_never_share_a_verdict() {
+        let credential = Credential::single(b"token");
+        assert_ne!(
+            credential.digest(&Digest::of(b"one")),
+            credential.digest(&Digest::of(b"two"))
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! A request as the gate sees it: a head whose syntax was checked, and where it came from.
+//!
+//! Here are also the parameters of its query. They are read in one way, the way of HTML forms,
+//! and [`Request::query_ambiguous`] tells when another usual way would read another value. What
+//! a parameter or a header proves is decided elsewhere.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use crate::wire::head::RequestHead;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+/// The methods that are served. Any other is 405 on every route.
+pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// One request head, checked, with its parts named.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    pub head: &'r RequestHead<'r>,
+    /// The path as sent, escapes and all.
+    pub path: &'r str,
+    /// What follows the first `?` of the target.
+    pub query: Option<&'r str>,
+    /// Host and port as sent; case is not folded.
+    pub host: &'r str,
+    /// The client, after trusted proxies were believed.
+    pub client: IpAddr,
+    /// Whether the client came over TLS, after trusted proxies were believed.
+    pub secure: bool,
+}
+
+/// One parameter of a query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct QueryPair<'r> {
+    /// Where `name=value` stands in the target, without the `&` around it.
+    pub range: Range<usize>,
+    pub name: Cow<'r, [u8]>,
+    /// The value as sent; empty without a `=`.
+    pub raw_value: &'r str,
+    /// The value that form decoders see. It may be a credential.
+    pub value: Cow<'r, [u8]>,
+}
+
+impl<'r> Request<'r> {
+    /// The host without its port.
+    pub fn host_name(&self) -> &'r str {
+        match self.host.rsplit_once(':') {
+            // The colons of a bare IPv6 address stand inside brackets.
+            Some((name, port)) if !port.ends_with(']') => name,
+            _ => self.host,
+        }
+    }
+
+    /// The parameters of the query in order, split at `&` alone.
+    ///
+    /// Names and values are percent-decoded once, and `+` is a space in both, as in every server
+    /// that reads forms (`application/x-www-form-urlencoded`): what is judged must be what the
+    /// upstream sees. A token with a `+` has to be sent with `%2B`; the alphabets of tokens have
+    /// no space, so a bare `+` makes a token malformed and never another token. A `%` without two
+    /// hexadecimal digits stands for itself.
+    pub fn query_pairs(&self) -> impl Iterator<Item = QueryPair<'r>> {
+        // The query follows the path and its `?`.
+        pairs(self.query.unwrap_or_default(), self.path.len() + 1)
+    }
+
+    /// Whether a server that splits the query at `;` as well would see other values under this
+    /// name.
+    pub fn query_ambiguous(&self, name: &[u8]) -> bool {
+        let query = self.query.unwrap_or_default();
+        if !query.contains(';') {
+            return false;
+        }
+        let usual = pairs(query, 0)
+            .filter(|pair| *pair.name == *name)
+            .map(|pair| pair.value);
+        let other = query
+            .split(['&', ';'])
+            .filter_map(|piece| pair(piece, 0))
+            .filter(|pair| *pair.name == *name)
+            .map(|pair| pair.value);
+        !usual.eq(other)
+    }
+}
+
+fn pairs(query: &str, start: usize) -> impl Iterator<Item = QueryPair<'_>> {
+    let mut next = start;
+    query.split('&').filter_map(move |piece| {
+        let at = next;
+        next += piece.len() + 1;
+        pair(piece, at)
+    })
+}
+
+/// Reads one piece of a query that stands at `at`; an empty piece is no parameter.
+fn pair(piece: &str, at: usize) -> Option<QueryPair<'_>> {
+    if piece.is_empty() {
+        return None;
+    }
+    let (name, raw_value) = piece.split_once('=').unwrap_or((piece, ""));
+    Some(QueryPair {
+        range: at..at + piece.len(),
+        name: decode(name.as_bytes()),
+        raw_value,
+        value: decode(raw_value.as_bytes()),
+    })
+}
+
+/// Undoes form encoding, once.
+fn decode(encoded: &[u8]) -> Cow<'_, [u8]> {
+    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(encoded);
+    }
+    let spaced: Vec<u8> = encoded
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    Cow::Owned(percent_encoding::percent_decode(&spaced).collect())
+}
+
+/// Shows nothing that could be a credential.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("head", &self.head)
+            .field("path", &self.path)
+            .field("host", &self.host)
+            .field("client", &self.client)
+            .field("secure", &self.secure)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows where it stands only.
+impl fmt::Debug for QueryPair<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryPair")
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
+}
