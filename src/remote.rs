@@ -1,0 +1,3 @@
+//! Network clients, each behind a small trait that a scheme declares.
+
+pub mod redis;

@@ -1,0 +1,258 @@
+//! Schemes: the kinds of credential that the gate can prove, one file each.
+//!
+//! A scheme is a pure `check` over bytes and `now`, wrapped in a [`Verifier`]. It answers one of
+//! three things: the credential is good, it is bad, or nobody can tell at the moment. Whether a
+//! credential is present, and what a route asks of its principal, is decided elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::UnixTime;
+use crate::credential::Credential;
+use crate::principal::Principal;
+use crate::secret::Digest;
+
+pub mod app_key;
+mod claims;
+pub(crate) mod compact;
+mod fingerprint;
+pub(crate) mod json;
+pub mod jwt;
+pub mod sa_token;
+
+/// The name of a scheme, as the configuration spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SchemeName {
+    AppKey,
+    Jwt,
+    SaToken,
+}
+
+impl SchemeName {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AppKey => "app_key",
+            Self::Jwt => "jwt",
+            Self::SaToken => "sa_token",
+        }
+    }
+}
+
+/// Proves one kind of credential.
+#[async_trait]
+pub trait Verifier: fmt::Debug + Send + Sync {
+    fn scheme(&self) -> SchemeName;
+
+    /// Identifies everything that a verdict depends on: the configuration and the key material.
+    ///
+    /// It is part of the cache key, so a verdict cannot outlive the configuration that made it.
+    fn fingerprint(&self) -> Digest;
+
+    /// Whether the credential has the shape of this scheme. Shape only, no cryptography.
+    fn recognises(&self, credential: &Credential<'_>) -> bool;
+
+    /// Judges as far as possible without asking anybody.
+    fn judge(&self, credential: &Credential<'_>, now: UnixTime) -> Judgement;
+
+    /// Asks the remote side. Called only after [`Judgement::AskRemote`]; a scheme that never says
+    /// so has nobody to ask.
+    async fn ask(&self, _: &Credential<'_>, _: UnixTime) -> Result<Verified, VerifyError> {
+        Err(VerifyError::Unavailable {
+            source: Arc::from("this scheme has nobody to ask"),
+        })
+    }
+
+    /// Whether keeping a verdict is cheaper than reaching it again.
+    fn is_worth_caching(&self) -> bool {
+        true
+    }
+
+    /// When tokens were first seen, for schemes that know no other beginning of theirs.
+    fn first_seen(&self) -> Option<Arc<sa_token::FirstSeen>> {
+        None
+    }
+
+    /// Whether some credential is good on certain routes only.
+    fn limits_routes(&self) -> bool {
+        false
+    }
+
+    /// Asks the remote side, if there is one, whether it would answer.
+    async fn probe(&self) -> Result<(), VerifyError> {
+        Ok(())
+    }
+
+    /// What an operator should know about this verifier's promises, for `/readyz?verbose`.
+    fn caveat(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// The outcome of judging without the network.
+#[derive(Debug)]
+pub enum Judgement {
+    /// Nothing more is needed.
+    Settled(Result<Verified, Rejection>),
+    /// Good so far; only the remote side can finish the proof.
+    AskRemote,
+}
+
+/// A proof, and for how long it holds.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub principal: Arc<Principal>,
+    /// Conditions of the credential itself, checked on every request.
+    pub constraints: Constraints,
+    /// From this moment on the credential is no longer good (token expiry, key validity, or the
+    /// remote side's deadline). `None` when it has no end of its own.
+    pub not_after: Option<UnixTime>,
+    /// Stands for the key material that made the proof.
+    pub key: Digest,
+    pub reuse: Reuse,
+}
+
+/// What the credential allows, beyond being good.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Constraints {
+    /// The routes on which it may be used; `None` means all of them.
+    pub routes: Option<Arc<[Arc<str>]>>,
+    /// The user types that may come in with it; `None` means all of them. A principal of another
+    /// type is proven, but refused (403).
+    pub user_types: Option<Arc<[Arc<str>]>>,
+}
+
+impl Constraints {
+    /// Whether a principal of this type may come in. One without a type only where all may.
+    pub fn allow_user_type(&self, user_type: Option<&str>) -> bool {
+        self.user_types.as_ref().is_none_or(|allowed| {
+            user_type.is_some_and(|presented| allowed.iter().any(|one| **one == *presented))
+        })
+    }
+}
+
+/// A key of the configuration that cannot be used, and what was expected of it.
+///
+/// It says which key, never what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{which}: {expected}")]
+pub struct KeyProblem {
+    pub which: WhichKey,
+    /// Lower case, no final period.
+    pub expected: &'static str,
+}
+
+/// Points at one key of an authenticator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhichKey {
+    /// An entry of `keys`, counted from 0, with its id or `kid` when it has one.
+    Listed {
+        index: usize,
+        name: Option<Arc<str>>,
+    },
+    /// An entry of `previous`, counted from 0.
+    Previous { index: usize },
+    /// The one `secret`.
+    Secret,
+}
+
+impl fmt::Display for WhichKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listed { index, name: None } => write!(f, "`keys[{index}]`"),
+            Self::Listed {
+                index,
+                name: Some(name),
+            } => write!(f, "`keys[{index}]` (`{name}`)"),
+            Self::Previous { index } => write!(f, "`previous[{index}]`"),
+            Self::Secret => f.write_str("`secret`"),
+        }
+    }
+}
+
+/// Whether a proof may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// As long as the general cache limits allow.
+    Cacheable,
+    /// At most this long, since the remote side may change its mind.
+    For(Duration),
+    /// Never: checking again is as cheap as looking it up.
+    Once,
+}
+
+/// Why a verifier did not prove a credential.
+#[derive(Debug, Clone)]
+pub enum VerifyError {
+    /// The credential is bad.
+    Rejected(Rejection),
+    /// Nobody can tell now. The text is for the log and holds no credential.
+    Unavailable { source: Arc<str> },
+}
+
+/// Why a credential is bad. Each has one name in logs, metrics and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    BadSignature,
+    Banned,
+    DoubledPrefix,
+    Expired,
+    KickedOut,
+    Malformed,
+    NotYetValid,
+    Replaced,
+    Revoked,
+    UnknownKey,
+    WrongAlgorithm,
+    WrongApp,
+    WrongAudience,
+    WrongIssuer,
+    WrongPrincipal,
+}
+
+impl Rejection {
+    /// Whether time or a change elsewhere could make the same credential good.
+    ///
+    /// Only what can never become good is kept in the negative cache.
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::BadSignature | Self::DoubledPrefix | Self::Malformed | Self::WrongAlgorithm => {
+                true
+            }
+            Self::Banned
+            | Self::Expired
+            | Self::KickedOut
+            | Self::NotYetValid
+            | Self::Replaced
+            | Self::Revoked
+            | Self::UnknownKey
+            | Self::WrongApp
+            | Self::WrongAudience
+            | Self::WrongIssuer
+            | Self::WrongPrincipal => false,
+        }
+    }
+
+    /// The stable reason word for answers, logs and metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadSignature => "bad_signature",
+            Self::Banned => "banned",
+            Self::DoubledPrefix => "doubled_prefix",
+            Self::Expired => "expired",
+            Self::KickedOut => "kicked_out",
+            Self::Malformed => "malformed",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Replaced => "replaced",
+            Self::Revoked => "revoked",
+            Self::UnknownKey => "unknown_key",
+            Self::WrongAlgorithm => "wrong_algorithm",
+            Self::WrongApp => "wrong_app",
+            Self::WrongAudience => "wrong_audience",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::WrongPrincipal => "wrong_principal",
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Sa-Token JWTs as RuoYi issues them, with their sessions in Redis.
+//!
+//! In Sa-Token's simple mode the token carries neither expiry nor device: whether it still holds
+//! is known to the backend's Redis alone, so the signature is only a cheap filter before the
+//! question. The token's own claims are judged in `claims`, the answer of the store in
+//! `session`, and what is remembered between questions in `memory`. A wrong user type is no
+//! rejection: it travels as a constraint of the proof.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::UnixTime;
+use crate::credential::Credential;
+use crate::scheme::compact::{self, Compact};
+use crate::scheme::fingerprint::Fingerprint;
+use crate::scheme::sa_token::claims::Shape;
+use crate::scheme::sa_token::keys::Secrets;
+use crate::scheme::sa_token::session::SessionCheck;
+use crate::scheme::{
+    Constraints, Judgement, KeyProblem, Rejection, Reuse, SchemeName, Verified, Verifier,
+    VerifyError, json,
+};
+use crate::secret::{Digest, Secret};
+
+mod claims;
+mod keys;
+mod memory;
+mod mint;
+mod session;
+
+pub use memory::FirstSeen;
+pub use mint::{Mint, Mixin, mint};
+pub use session::{SessionStore, StoreError, Ttl};
+
+#[derive(Debug)]
+pub struct Config {
+    /// `sa-token.jwt-secret-key`.
+    pub secret: Secret,
+    /// Older secrets that still verify, each until its own end.
+    pub previous: Vec<Previous>,
+    /// The user types that a session of this kind may have.
+    pub user_types: Vec<Arc<str>>,
+    /// `loginType` in the token, `login` unless configured.
+    pub login_type: String,
+    /// Between user type and id in `loginId`, `:` unless configured.
+    pub separator: char,
+    pub sessions: Sessions,
+}
+
+#[derive(Debug)]
+pub struct Previous {
+    pub secret: Secret,
+    pub not_after: UnixTime,
+}
+
+/// Where the backend keeps its sessions.
+#[derive(Debug)]
+pub enum Sessions {
+    /// Nowhere that the gate can see: a token holds for `max_age` from first sight.
+    None {
+        max_age: Duration,
+    },
+    Redis(RedisSessions),
+}
+
+#[derive(Debug)]
+pub struct RedisSessions {
+    pub redis: RedisAddress,
+    /// The key, with `{token}` where the bare token stands.
+    pub key: String,
+    /// The longest reuse of an answer.
+    pub max_stale: Duration,
+    pub on_outage: OnOutage,
+}
+
+/// How to reach a Redis server.
+#[derive(Clone, Debug)]
+pub struct RedisAddress {
+    /// `host:port`.
+    pub address: String,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub database: i64,
+    /// For one command, its retry and a needed connect together.
+    pub timeout: Duration,
+}
+
+/// What to do with a token while Redis cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOutage {
+    /// 503.
+    Deny,
+    /// Admit for this long after the last positive answer.
+    Grace(Duration),
+}
+
+/// Verifies Sa-Token JWTs.
+#[derive(Debug)]
+pub struct SaToken {
+    secrets: Secrets,
+    shape: Shape,
+    constraints: Constraints,
+    backing: Backing,
+    fingerprint: Digest,
+}
+
+#[derive(Debug)]
+enum Backing {
+    FirstSeen {
+        seen: Arc<FirstSeen>,
+        max_age: Duration,
+    },
+    Store(SessionCheck),
+}
+
+/// A token that is good in itself: what its own signature and claims prove.
+#[derive(Debug)]
+pub struct Login {
+    /// As the claim has it, user type included; the session's value must be the same.
+    pub login_id: String,
+    /// Without regard to the session: ends with the token's `eff` and the secret's end.
+    pub proof: Verified,
+}
+
+impl SaToken {
+    /// `first_seen` is what an earlier verifier of the same authenticator remembers, for sessions
+    /// without a store. `open` makes the store that [`RedisSessions`] names; it is not called otherwise, and it
+    /// should not connect before it is asked.
+    pub fn new(
+        config: Config,
+        first_seen: Option<Arc<FirstSeen>>,
+        open: impl FnOnce(&RedisAddress) -> Arc<dyn SessionStore>,
+    ) -> Result<Self, KeyProblem> {
+        let fingerprint = fingerprint(&config);
+        let Config {
+            secret,
+            previous,
+            user_types,
+            login_type,
+            separator,
+            sessions,
+        } = config;
+        let secrets = Secrets::new(&secret, &previous)?;
+        let backing = match sessions {
+            Sessions::None { max_age } => Backing::FirstSeen {
+                seen: first_seen.unwrap_or_else(|| Arc::new(FirstSeen::new())),
+                max_age,
+            },
+            Sessions::Redis(redis) => {
+                let store = open(&redis.redis);
+                Backing::Store(SessionCheck::new(store, redis))
+            }
+        };
+        Ok(Self {
+            secrets,
+            shape: Shape {
+                login_type,
+                separator,
+            },
+            constraints: Constraints {
+                user_types: Some(user_types.into()),
+                routes: None,
+            },
+            backing,
+            fingerprint,
+        })
+    }
+
+    /// Judges what the token itself says.
+    pub fn check(&self, token: &[u8], now: UnixTime) -> Result<Login, Rejection> {
+        let token = Compact::parse(token)?;
+        let key = self.secrets.verify(&token, now)?;
+        let payload = json::object(&token.payload)?;
+        let claims = self.shape.judge(&payload, now)?;
+        let not_after = [claims.expires, key.not_after].into_iter().flatten().min();
+        let proof = Verified {
+            principal: Arc::new(claims.principal),
+            constraints: self.constraints.clone(),
+            not_after,
+            key: key.digest,
+            reuse: Reuse::Cacheable,
+        };
+        Ok(Login {
+            login_id: claims.login_id,
+            proof,
+        })
+    }
+}
+
+#[async_trait]
+impl Verifier for SaToken {
+    fn scheme(&self) -> SchemeName {
+        SchemeName::SaToken
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    fn recognises(&self, credential: &Credential<'_>) -> bool {
+        compact::recognises(credential.bytes())
+    }
+
+    fn judge(&self, credential: &Credential<'_>, now: UnixTime) -> Judgement {
+        let login = match self.check(credential.bytes(), now) {
+            Ok(login) => login,
+            Err(rejection) => return Judgement::Settled(Err(rejection)),
+        };
+        match &self.backing {
+            Backing::FirstSeen { seen, max_age } => {
+                Judgement::Settled(seen.admit(credential.bytes(), *max_age, login.proof, now))
+            }
+            Backing::Store(_) => Judgement::AskRemote,
+        }
+    }
+
+    async fn ask(
+        &self,
+        credential: &Credential<'_>,
+        now: UnixTime,
+    ) -> Result<Verified, VerifyError> {
+        let token = credential.bytes();
+        let login = self.check(token, now).map_err(VerifyError::Rejected)?;
+        let credential = credential.digest(&self.fingerprint);
+        match &self.backing {
+            Backing::FirstSeen { seen, max_age } => seen
+                .admit(token, *max_age, login.proof, now)
+                .map_err(VerifyError::Rejected),
+            Backing::Store(check) => check.ask(credential, token, login, now).await,
+        }
+    }
+
+    fn first_seen(&self) -> Option<Arc<FirstSeen>> {
+        match &self.backing {
+            Backing::FirstSeen { seen, .. } => Some(Arc::clone(seen)),
+            Backing::Store(_) => None,
+        }
+    }
+
+    async fn probe(&self) -> Result<(), VerifyError> {
+        match &self.backing {
+            Backing::FirstSeen { .. } => Ok(()),
+            Backing::Store(check) => check.probe().await,
+        }
+    }
+
+    fn caveat(&self) -> Option<&'static str> {
+        match &self.backing {
+            Backing::FirstSeen { .. } => Some(
+                "sessions: none: logout and kick-out are not seen, and a token holds for max_age \
+                 from its first sight by this process",
+            ),
+            Backing::Store(_) => None,
+        }
+    }
+}
+
+fn fingerprint(config: &Config) -> Digest {
+    let Config {
+        secret,
+        previous,
+        user_types,
+        login_type,
+        separator,
+        sessions,
+    } = config;
+    let print = Fingerprint::of(SchemeName::SaToken.as_str())
+        .secret(secret)
+        .list(previous, |print, Previous { secret, not_after }| {
+            print.secret(secret).time(Some(*not_after))
+        })
+        .list(user_types, |print, user_type| print.text(user_type))
+        .text(login_type)
+        .text(&separator.to_string());
+    let print = match sessions {
+        Sessions::None { max_age } => print.text("none").duration(*max_age),
+        Sessions::Redis(RedisSessions {
+            redis,
+            key,
+            max_stale,
+            on_outage,
+        }) => {
+            let RedisAddress {
+                address,
+                username,
+                password,
+                database,
+                timeout,
+            } = redis;
+            let print = print
+                .text("redis")
+                .text(address)
+                .option(username.as_deref(), Fingerprint::text)
+                .option(password.as_ref(), Fingerprint::secret)
+                .number(*database)
+                .duration(*timeout)
+                .text(key)
+                .duration(*max_stale);
+            match on_outage {
+                OnOutage::Deny => print.text("deny"),
+                OnOutage::Grace(grace) => print.text("grace").duration(*grace),
+            }
+        }
+    };
+    print.finish()
+}
+
+#[cfg(test)]
+mod tests;
