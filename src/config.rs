@@ -1,0 +1,145 @@
+//! From YAML text to a [`Document`]: everything that the text alone can tell is settled here.
+//!
+//! The text becomes a tree of values with lines; a cursor walks the tree, turns it into the types
+//! of [`document`], reads the files that are named, and collects every mistake on its way. What
+//! cannot be decoded is reported and left out. Whether the whole makes sense (routes that collide,
+//! keys that will not parse) is found out when the document is compiled into a policy.
+//!
+//! No message ever shows what was found: a value, or a misspelt key, may be a secret in the wrong
+//! place. Names that the configuration gives, and files it refers to, are shown if they look like
+//! names.
+
+pub mod document;
+
+mod authenticator;
+mod carrier;
+mod cursor;
+mod findings;
+mod header;
+mod listener;
+mod names;
+mod notation;
+mod route;
+mod settings;
+mod source;
+mod spelling;
+mod spring;
+mod strength;
+mod tree;
+mod yaml;
+
+use std::path::Path;
+
+use crate::problem::{LoadError, Problem};
+
+use cursor::{Cursor, Keys, Source};
+use document::{CacheLimits, Document, ErrorFormat, Identity, Limits};
+use findings::Findings;
+use names::Names;
+
+/// A configuration, as far as it could be decoded, and everything that is wrong with it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Complete only if there are no problems; elements with a mistake are left out.
+    pub document: Document,
+    /// In file order.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a configuration and all files that it names.
+///
+/// # Errors
+///
+/// Only what leaves nothing to decode: the file cannot be read, or is not YAML.
+pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    let findings = Findings::default();
+    let source = Source::new(path);
+    let bytes = findings
+        .read(path, MAX_BYTES)
+        .map_err(|source| LoadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+    let tree = yaml::parse_strictly(&bytes).map_err(|error| LoadError::Problems {
+        problems: vec![Problem::new(
+            yaml::error_place(&error, &source),
+            error.message,
+        )],
+    })?;
+    let mut document = decode(&Cursor::root(&tree.root, &source, &findings));
+    yaml::report_form(&tree, &source, &findings);
+    let (problems, warnings, files) = findings.finish();
+    document.warnings = warnings;
+    document.files = files;
+    Ok(Loaded { document, problems })
+}
+
+/// No configuration is larger; long lists of keys have files of their own.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Enough for any machine; each is a thread with its own pool.
+const MAX_WORKERS: usize = 64;
+
+const ROOT: Keys = Keys {
+    known: &[
+        "authenticators",
+        "cache",
+        "cors",
+        "errors",
+        "identity",
+        "limits",
+        "listeners",
+        "metrics",
+        "routes",
+        "upstreams",
+        "workers",
+    ],
+    later: &["admin", "mode", "shutdown", "store", "throttle"],
+};
+
+fn decode(root: &Cursor<'_>) -> Document {
+    let mut document = Document {
+        listeners: Vec::new(),
+        upstreams: Vec::new(),
+        authenticators: Vec::new(),
+        routes: Vec::new(),
+        errors: ErrorFormat::Json,
+        identity: Identity::default(),
+        cors: None,
+        metrics: None,
+        limits: Limits::default(),
+        cache: CacheLimits::default(),
+        workers: None,
+        files: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let Some(fields) = root.map(&ROOT) else {
+        return document;
+    };
+    let names = Names::declared(&fields);
+    if let Some(listeners) = fields.required("listeners") {
+        document.listeners = listener::listeners(&listeners);
+    }
+    if let Some(upstreams) = fields.required("upstreams") {
+        document.upstreams = listener::upstreams(&upstreams);
+    }
+    if let Some(authenticators) = fields.get("authenticators") {
+        document.authenticators = authenticator::authenticators(&authenticators, &names);
+    }
+    if let Some(routes) = fields.required("routes") {
+        document.routes = route::routes(&routes, &names);
+    }
+    document.errors = fields.or_default("errors", document.errors, settings::error_format);
+    document.identity = fields.or_default("identity", document.identity, settings::identity);
+    document.cors = fields.optional("cors", settings::cors);
+    document.metrics = fields.optional("metrics", |metrics| {
+        settings::metrics(metrics, &document.listeners)
+    });
+    document.limits = fields.or_default("limits", document.limits, settings::limits);
+    document.cache = fields.or_default("cache", document.cache, settings::cache);
+    document.workers = fields.optional("workers", |number| number.integer(1..=MAX_WORKERS));
+    document
+}
+
+#[cfg(test)]
+mod tests;

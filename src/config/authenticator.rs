@@ -1,0 +1,69 @@
+//! `authenticators`: named pairs of places and a scheme.
+
+mod app_key;
+mod jwk;
+mod jwt;
+mod public_key;
+mod sa_token;
+
+use std::sync::Arc;
+
+use super::carrier;
+use super::cursor::{Cursor, Keys, NAME};
+use super::document::{Authenticator, SchemeConfig};
+use super::names::Names;
+use super::spelling;
+
+pub(super) fn authenticators(section: &Cursor<'_>, names: &Names<'_>) -> Vec<Authenticator> {
+    let entries = section.entries().unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|(name, cursor)| authenticator(name, cursor, names))
+        .collect()
+}
+
+const KEYS: Keys = Keys {
+    known: &["app_key", "from", "jwt", "sa_token"],
+    later: &[
+        "easemob_dynamic",
+        "easemob_token",
+        "imkit_client_key",
+        "introspection",
+        "zego_token04",
+    ],
+};
+
+const SCHEMES: [&str; 3] = ["app_key", "jwt", "sa_token"];
+
+fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Authenticator> {
+    if !spelling::is_name(name) {
+        cursor.problem(format!("expected {NAME} as the key"));
+    }
+    let fields = cursor.map(&KEYS)?;
+    let from = fields
+        .required("from")
+        .and_then(|from| carrier::credential_carriers(&from));
+    let scheme = match fields.among(&SCHEMES).as_slice() {
+        [kind] if fields.among(KEYS.later).is_empty() => {
+            let cursor = fields.get(kind)?;
+            let scheme = match *kind {
+                "app_key" => app_key::decode(&cursor, names).map(SchemeConfig::AppKey),
+                "jwt" => jwt::decode(&cursor).map(SchemeConfig::Jwt),
+                _ => sa_token::decode(&cursor).map(SchemeConfig::SaToken),
+            };
+            scheme.map(|scheme| (scheme, cursor.place()))
+        }
+        schemes => {
+            let expected = format!("exactly one scheme: {}", spelling::list(&SCHEMES));
+            fields.choose(schemes.len(), &expected)
+        }
+    };
+    let (scheme, scheme_place) = scheme?;
+    let name = cursor.locate(Arc::from(name));
+    Some(Authenticator {
+        name,
+        from: from?,
+        scheme,
+        scheme_place,
+    })
+}

@@ -1,0 +1,154 @@
+//! `sa_token`: Sa-Token's JWTs, and where their sessions are kept.
+
+use std::time::Duration;
+
+use crate::config::cursor::{Cursor, Fields, Keys};
+use crate::config::{source, strength};
+use crate::scheme::sa_token::{Config, OnOutage, Previous, RedisAddress, RedisSessions, Sessions};
+
+pub(super) fn decode(cursor: &Cursor<'_>) -> Option<Config> {
+    let fields = cursor.map(&SA_TOKEN)?;
+    let secrets = strength::rotating_hmac(&fields, "secret");
+    let user_types = fields
+        .required("user_types")
+        .and_then(|types| types.names());
+    let login_type = fields
+        .or_default("login_type", "login", Cursor::non_empty_text)
+        .to_owned();
+    let separator = fields.or_default("separator", ':', |separator| {
+        separator.parsed("a single character", |text| {
+            let mut characters = text.chars();
+            characters.next().filter(|_| characters.next().is_none())
+        })
+    });
+    let sessions = fields
+        .required("sessions")
+        .and_then(|place| sessions(&place));
+    let secrets = secrets?;
+    let previous = secrets.previous.into_iter();
+    Some(Config {
+        secret: secrets.current,
+        previous: previous
+            .map(|(secret, not_after)| Previous { secret, not_after })
+            .collect(),
+        user_types: user_types?,
+        login_type,
+        separator,
+        sessions: sessions?,
+    })
+}
+
+const SA_TOKEN: Keys = Keys {
+    known: &[
+        "allow_weak_secret",
+        "login_type",
+        "previous",
+        "secret",
+        "separator",
+        "sessions",
+        "user_types",
+    ],
+    later: &[],
+};
+
+const SESSIONS: Keys = Keys {
+    known: &["max_stale", "none", "on_outage", "redis"],
+    later: &["live_grace", "recheck"],
+};
+
+const NONE: Keys = Keys {
+    known: &["max_age"],
+    later: &[],
+};
+
+const GRACE: Keys = Keys {
+    known: &["grace"],
+    later: &[],
+};
+
+const REDIS: Keys = Keys {
+    known: &[
+        "address", "database", "key", "password", "timeout", "username",
+    ],
+    later: &["learn", "sentinel", "tls"],
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+fn sessions(cursor: &Cursor<'_>) -> Option<Sessions> {
+    let fields = cursor.map(&SESSIONS)?;
+    match (fields.get("none"), fields.get("redis")) {
+        (Some(none), None) => {
+            for key in ["max_stale", "on_outage"] {
+                if let Some(misplaced) = fields.get(key) {
+                    misplaced.problem("expected only beside `redis`");
+                }
+            }
+            let max_age = none.map(&NONE)?.required("max_age")?;
+            Some(Sessions::None {
+                max_age: max_age.duration(SECOND..=DAY * 365)?,
+            })
+        }
+        (None, Some(place)) => redis(&fields, &place).map(Sessions::Redis),
+        (none, _) => {
+            let found = if none.is_some() { 2 } else { 0 };
+            fields.choose(found, "exactly one of `redis` and `none`")
+        }
+    }
+}
+
+fn redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> {
+    let max_stale = sessions.or_default("max_stale", SECOND, |stale| {
+        stale.duration(Duration::ZERO..=MINUTE)
+    });
+    let on_outage = sessions.or_default("on_outage", OnOutage::Deny, on_outage);
+    let fields = place.map(&REDIS)?;
+    let key = fields.required("key").and_then(|key| {
+        key.parsed("a key with `{token}` in it, exactly once", |text| {
+            (text.matches("{token}").count() == 1).then(|| text.to_owned())
+        })
+    });
+    let username = fields
+        .optional("username", Cursor::non_empty_text)
+        .map(str::to_owned);
+    if username.is_some() && !fields.has("password") {
+        fields.problem("`username` needs a `password` beside it");
+    }
+    let password = fields.optional("password", source::secret);
+    let database = fields.or_default("database", 0, |number| number.integer(0..=65_535));
+    let timeout = fields.or_default("timeout", SECOND / 2, |timeout| {
+        timeout.duration(Duration::from_millis(1)..=SECOND * 10)
+    });
+    let address = fields
+        .required("address")
+        .and_then(|address| address.host_port());
+    let redis = RedisAddress {
+        address: address?,
+        username,
+        password,
+        database,
+        timeout,
+    };
+    Some(RedisSessions {
+        redis,
+        key: key?,
+        max_stale,
+        on_outage,
+    })
+}
+
+fn on_outage(cursor: &Cursor<'_>) -> Option<OnOutage> {
+    if cursor.is_word("deny") {
+        return Some(OnOutage::Deny);
+    }
+    let Some(mut grace) = cursor.as_map() else {
+        cursor.problem("expected `deny` or `{ grace: 30s }`");
+        return None;
+    };
+    grace.refuse_unknown(&GRACE);
+    Some(OnOutage::Grace(
+        grace.required("grace")?.duration(SECOND..=DAY)?,
+    ))
+}

@@ -1,0 +1,247 @@
+//! The configuration as written: decoded, with every referenced file read, but not yet related.
+//!
+//! A [`Document`] is what the text says; whether it makes sense as a whole (names that exist,
+//! routes that do not collide) is found out when it is compiled into a policy.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::credential::Carrier;
+use crate::problem::Place;
+use crate::scheme::{app_key, jwt, sa_token};
+use crate::secret::Secret;
+
+/// A whole configuration.
+#[derive(Debug)]
+pub struct Document {
+    pub listeners: Vec<Listener>,
+    pub upstreams: Vec<Upstream>,
+    pub authenticators: Vec<Authenticator>,
+    pub routes: Vec<Route>,
+    pub errors: ErrorFormat,
+    pub identity: Identity,
+    pub cors: Option<Cors>,
+    pub metrics: Option<SocketAddr>,
+    pub limits: Limits,
+    pub cache: CacheLimits,
+    /// One-thread services that share the listeners; `None` means one per available core.
+    pub workers: Option<usize>,
+    /// Every file that was read or looked for, the configuration itself first.
+    pub files: Vec<PathBuf>,
+    /// What works but should not be left as it is, such as a secret written inline.
+    pub warnings: Vec<crate::problem::Problem>,
+}
+
+/// Something that a later problem may have to point at.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    pub value: T,
+    pub place: Place,
+}
+
+#[derive(Debug)]
+pub struct Listener {
+    pub address: SocketAddr,
+    pub trusted_proxies: Vec<IpNet>,
+    pub place: Place,
+}
+
+#[derive(Debug)]
+pub struct Upstream {
+    pub name: Located<Arc<str>>,
+    /// `host:port`; the host is a name or an IP address.
+    pub address: Located<String>,
+    pub connect_timeout: Duration,
+    pub response_timeout: Duration,
+    pub handshake_timeout: Duration,
+}
+
+#[derive(Debug)]
+pub struct Authenticator {
+    pub name: Located<Arc<str>>,
+    /// Where the credential may be, in file order; never empty.
+    pub from: Vec<Carrier>,
+    pub scheme: SchemeConfig,
+    /// Points at the scheme's map, for problems with its key material.
+    pub scheme_place: Place,
+}
+
+/// The one enum of schemes.
+#[derive(Debug)]
+pub enum SchemeConfig {
+    AppKey(app_key::Config),
+    Jwt(jwt::Config),
+    SaToken(sa_token::Config),
+}
+
+#[derive(Debug)]
+pub struct Route {
+    /// The given name, or the path pattern when there is none.
+    pub name: Arc<str>,
+    /// In lower case, without a port.
+    pub host: Option<String>,
+    pub path: Located<String>,
+    /// `None` allows every method.
+    pub methods: Option<Vec<String>>,
+    pub websocket: bool,
+    pub require: Requirement,
+    pub credential: CredentialRule,
+    pub pass_unverified: Vec<Located<Arc<str>>>,
+    /// Header name as written, and its value.
+    pub set_headers: Vec<(String, Secret)>,
+    pub session: SessionRule,
+    pub upstream: Located<Arc<str>>,
+    pub errors: Option<ErrorFormat>,
+    pub place: Place,
+}
+
+#[derive(Debug)]
+pub enum Requirement {
+    Public,
+    Credentials {
+        combine: Combine,
+        authenticators: Vec<Located<Arc<str>>>,
+        device_type: Option<DeviceType>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    AllOf,
+    AnyOf,
+}
+
+/// `device_type`: where it is claimed, and what is allowed.
+#[derive(Debug)]
+pub struct DeviceType {
+    /// Only headers (without prefix) and query parameters; never empty.
+    pub from: Vec<Carrier>,
+    pub one_of: Vec<Arc<str>>,
+    /// Other spelling → one of `one_of`.
+    pub aliases: Vec<(String, Located<Arc<str>>)>,
+}
+
+/// `credential`: how the verified credential reaches the upstream.
+#[derive(Debug, Default)]
+pub struct CredentialRule {
+    pub form: CredentialForm,
+    /// The one place where it arrives; a header without prefix or a query parameter.
+    pub carried_as: Option<Carrier>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CredentialForm {
+    /// `Bearer <token>`.
+    Bearer,
+    /// The token alone.
+    Bare,
+    /// As the client wrote it.
+    #[default]
+    Keep,
+    /// Not at all.
+    Strip,
+}
+
+#[derive(Clone, Debug)]
+pub struct SessionRule {
+    pub at_expiry: AtExpiry,
+    pub idle_timeout: Duration,
+    pub place: Option<Place>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtExpiry {
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorFormat {
+    Json,
+    Ruoyi,
+}
+
+#[derive(Debug)]
+pub struct Identity {
+    /// As written; `X-Auth-` by default.
+    pub prefix: String,
+    /// Further headers that no client may send, as written.
+    pub remove: Vec<String>,
+    pub sign: Option<Sign>,
+}
+
+/// `identity.sign`: how assertions for the upstream are signed.
+#[derive(Debug)]
+pub struct Sign {
+    pub secret: Secret,
+    pub ttl: Duration,
+}
+
+#[derive(Debug)]
+pub struct Cors {
+    /// Exact origins, in lower case; `*` is refused.
+    pub origins: Vec<String>,
+    pub headers: Vec<String>,
+    pub max_age: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub head_bytes: usize,
+    pub headers: usize,
+    pub target_bytes: usize,
+    pub credential_bytes: usize,
+    pub head_timeout: Duration,
+    pub keepalive_idle: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheLimits {
+    pub max_entries: u64,
+    pub max_age: Duration,
+}
+
+impl Default for SessionRule {
+    fn default() -> Self {
+        Self {
+            at_expiry: AtExpiry::Close,
+            idle_timeout: Duration::from_mins(2),
+            place: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 16 * 1024,
+            headers: 100,
+            target_bytes: 8 * 1024,
+            credential_bytes: 8 * 1024,
+            head_timeout: Duration::from_secs(15),
+            keepalive_idle: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self {
+            max_entries: 100_000,
+            max_age: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            prefix: "X-Auth-".to_owned(),
+            remove: Vec::new(),
+            sign: None,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! `routes`: what is matched, what it requires, and where it goes.
+
+mod path;
+mod requirement;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cursor::{Cursor, Fields, Keys};
+use super::document::{AtExpiry, CredentialForm, CredentialRule, Route, SessionRule};
+use super::names::{self, Names};
+use super::{carrier, header, notation, settings, source};
+use crate::config::document::Located;
+use crate::request::METHODS;
+use crate::secret::Secret;
+
+pub(super) fn routes(section: &Cursor<'_>, names: &Names<'_>) -> Vec<Route> {
+    let elements = section.non_empty_list().unwrap_or_default();
+    let mut taken: Vec<Arc<str>> = Vec::new();
+    for name in elements
+        .iter()
+        .filter_map(|route| route.as_map()?.get("name"))
+    {
+        let Some(text) = name.as_text() else { continue };
+        if taken.iter().any(|known| **known == *text) {
+            name.problem("another route above has the same name");
+        }
+        taken.push(Arc::from(text));
+    }
+    elements
+        .iter()
+        .filter_map(|element| route(element, names))
+        .collect()
+}
+
+const ROUTE: Keys = Keys {
+    known: &[
+        "credential",
+        "errors",
+        "match",
+        "name",
+        "pass_unverified",
+        "require",
+        "session",
+        "set_headers",
+        "upstream",
+        "websocket",
+    ],
+    later: &["limit", "mode", "until"],
+};
+
+const MATCH: Keys = Keys {
+    known: &["host", "methods", "path"],
+    later: &[],
+};
+
+const CREDENTIAL: Keys = Keys {
+    known: &["as", "form"],
+    later: &[],
+};
+
+const SESSION: Keys = Keys {
+    known: &["at_expiry", "idle_timeout"],
+    later: &[
+        "grace",
+        "jitter",
+        "max_session",
+        "notice",
+        "on_conflict",
+        "per_device",
+        "ping",
+        "renew",
+        "replace_limit",
+    ],
+};
+
+fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
+    let fields = cursor.map(&ROUTE)?;
+    let name = fields.optional("name", Cursor::name);
+    let websocket = fields.or_default("websocket", false, Cursor::boolean);
+    let matched = fields
+        .required("match")
+        .and_then(|place| matched(&place, websocket));
+    let require = fields
+        .required("require")
+        .and_then(|place| requirement::requirement(&place, names));
+    let upstream = fields
+        .required("upstream")
+        .and_then(|upstream| names::reference(&upstream, "upstream", names.upstreams.as_ref()));
+    let credential = fields.or_default("credential", CredentialRule::default(), credential);
+    let session = fields.or_default("session", SessionRule::default(), session);
+    let pass_unverified = fields.or_default("pass_unverified", Vec::new(), |list| {
+        requirement::authenticators(list, names)
+    });
+    let set_headers = fields.or_default("set_headers", Vec::new(), set_headers);
+    let errors = fields.optional("errors", settings::error_format);
+
+    if fields
+        .get("require")
+        .is_some_and(|require| require.is_word("public"))
+    {
+        misplaced(
+            &fields,
+            "credential",
+            "a public route verifies no credential",
+        );
+    }
+    if !websocket {
+        misplaced(&fields, "session", "expected only beside `websocket: true`");
+    }
+    let Match {
+        host,
+        path,
+        methods,
+    } = matched?;
+    Some(Route {
+        name: name.unwrap_or_else(|| Arc::from(path.value.as_str())),
+        host,
+        path,
+        methods,
+        websocket,
+        require: require?,
+        credential,
+        pass_unverified,
+        set_headers,
+        session,
+        upstream: upstream?,
+        errors,
+        place: cursor.place(),
+    })
+}
+
+fn misplaced(fields: &Fields<'_>, key: &str, message: &str) {
+    if let Some(value) = fields.get(key) {
+        value.problem(message);
+    }
+}
+
+struct Match {
+    host: Option<String>,
+    path: Located<String>,
+    methods: Option<Vec<String>>,
+}
+
+fn matched(cursor: &Cursor<'_>, websocket: bool) -> Option<Match> {
+    let fields = cursor.map(&MATCH)?;
+    let host = fields.optional("host", |host| {
+        host.parsed("a host name without a port", |text| {
+            notation::is_host(text).then(|| text.to_ascii_lowercase())
+        })
+    });
+    let methods = fields.get("methods").and_then(|list| {
+        if websocket {
+            list.problem("a WebSocket handshake is always GET, expected no `methods`");
+            return None;
+        }
+        methods(&list)
+    });
+    let path = fields.required("path")?;
+    Some(Match {
+        host,
+        path: path.locate(path::pattern(&path)?),
+        methods,
+    })
+}
+
+fn methods(cursor: &Cursor<'_>) -> Option<Vec<String>> {
+    let mut methods: Vec<String> = Vec::new();
+    for element in cursor.non_empty_list()? {
+        let expected = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS, in upper case";
+        let method = element.parsed(expected, |text| {
+            METHODS.contains(&text).then(|| text.to_owned())
+        });
+        let Some(method) = method else { continue };
+        if methods.contains(&method) {
+            element.problem("already listed above");
+            continue;
+        }
+        methods.push(method);
+    }
+    Some(methods)
+}
+
+fn credential(cursor: &Cursor<'_>) -> Option<CredentialRule> {
+    let fields = cursor.map(&CREDENTIAL)?;
+    let form = fields.or_default("form", CredentialForm::default(), |form| {
+        let forms = [
+            ("bare", CredentialForm::Bare),
+            ("bearer", CredentialForm::Bearer),
+            ("keep", CredentialForm::Keep),
+            ("strip", CredentialForm::Strip),
+        ];
+        form.word(&forms, &[])
+    });
+    let carried_as = fields.optional("as", carrier::destination);
+    if form == CredentialForm::Strip {
+        misplaced(
+            &fields,
+            "as",
+            "with `form: strip` the credential arrives nowhere",
+        );
+    }
+    Some(CredentialRule { form, carried_as })
+}
+
+fn set_headers(cursor: &Cursor<'_>) -> Option<Vec<(String, Secret)>> {
+    let mut headers: Vec<(String, Secret)> = Vec::new();
+    for (name, value) in cursor.entries()? {
+        if header::check(&value, name).is_none() {
+            continue;
+        }
+        if headers
+            .iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name))
+        {
+            value.problem("another entry above sets the same header");
+            continue;
+        }
+        let Some(secret) = source::secret(&value) else {
+            continue;
+        };
+        if !is_header_value(secret.expose()) {
+            value.problem("expected visible ASCII characters, as a header value has");
+            continue;
+        }
+        headers.push((name.to_owned(), secret));
+    }
+    Some(headers)
+}
+
+/// RFC 9110, section 5.5, without its obsolete parts.
+fn is_header_value(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+        && !value.starts_with(b" ")
+        && !value.ends_with(b" ")
+}
+
+fn session(cursor: &Cursor<'_>) -> Option<SessionRule> {
+    let fields = cursor.map(&SESSION)?;
+    let SessionRule {
+        at_expiry,
+        idle_timeout,
+        place: _,
+    } = SessionRule::default();
+    let at_expiry = fields.or_default("at_expiry", at_expiry, |word| {
+        word.word(&[("close", AtExpiry::Close)], &["keep"])
+    });
+    let idle_timeout = fields.or_default("idle_timeout", idle_timeout, |timeout| {
+        timeout.duration(Duration::from_secs(1)..=Duration::from_hours(24))
+    });
+    Some(SessionRule {
+        at_expiry,
+        idle_timeout,
+        place: Some(cursor.place()),
+    })
+}
