@@ -1,0 +1,298 @@
+//! The decision: may this request pass, and as whom?
+//!
+//! Start reading here. [`decide`] is a straight line: choose the route, find the credentials, have
+//! them judged, combine the outcomes as the route requires, check what the route asks of the
+//! principal. It counts and logs nothing and knows neither sockets nor pingora; the caller acts on
+//! the [`Decision`].
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::clock::UnixTime;
+use crate::config::document::Combine;
+use crate::credential::{Carrier, Credential};
+use crate::policy::Policy;
+use crate::policy::authenticator::{AuthenticatorId, Lookup};
+use crate::policy::requirement::{self, Admitted, DeviceRule, Judged, Outcome, Requirement, Unmet};
+use crate::policy::route::{Route, Unrouted};
+use crate::request::Request;
+use crate::scheme::Rejection;
+
+pub mod denial;
+pub mod extract;
+pub mod permit;
+
+use denial::{Denial, Refusal};
+use extract::{Ambiguous, Extracted, Found};
+use permit::{Claimed, Permit};
+
+/// Everything that judging a request brought to light.
+#[derive(Debug)]
+pub struct Decision<'r> {
+    /// The route, when one was chosen; a denial is answered in its format.
+    pub route: Option<Arc<Route>>,
+    /// Which authenticators were asked, and whether they had to think.
+    pub lookups: Lookups,
+    pub outcome: Result<Permit<'r>, Denial>,
+}
+
+/// One entry per authenticator that judged a credential.
+pub type Lookups = SmallVec<[(AuthenticatorId, Lookup); 2]>;
+
+/// What the request says about becoming a WebSocket (RFC 6455 §4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// Asks for it, but not correctly.
+    Malformed,
+    /// Does not ask for it, or for a version that is not 13.
+    NotAsked,
+    Valid,
+}
+
+/// Judges one request under one policy.
+pub async fn decide<'r>(
+    policy: &Policy,
+    request: &Request<'r>,
+    handshake: Handshake,
+    now: UnixTime,
+) -> Decision<'r> {
+    let mut lookups = Lookups::new();
+    let route = match policy
+        .routes()
+        .choose(request.host_name(), request.path, request.head.method)
+    {
+        Ok(route) => Arc::clone(route),
+        Err(unrouted) => {
+            let outcome = Err(match unrouted {
+                Unrouted::NoRoute => Denial::NoRoute,
+                Unrouted::Method { allow } => Denial::Method { allow },
+            });
+            return Decision {
+                route: None,
+                lookups,
+                outcome,
+            };
+        }
+    };
+    let outcome = judge(policy, &route, request, handshake, now, &mut lookups).await;
+    Decision {
+        route: Some(route),
+        lookups,
+        outcome,
+    }
+}
+
+async fn judge<'r>(
+    policy: &Policy,
+    route: &Arc<Route>,
+    request: &Request<'r>,
+    handshake: Handshake,
+    now: UnixTime,
+    lookups: &mut Lookups,
+) -> Result<Permit<'r>, Denial> {
+    if route.websocket {
+        match handshake {
+            Handshake::Valid => {}
+            Handshake::Malformed => return Err(Denial::BadHandshake),
+            Handshake::NotAsked => return Err(Denial::UpgradeRequired),
+        }
+    }
+    if has_two_readings(policy, route, request) {
+        return Err(Denial::Ambiguous);
+    }
+    let (combine, ids, device_rule) = match &route.require {
+        Requirement::Public => return Ok(Permit::public(policy, route)),
+        Requirement::Credentials {
+            combine,
+            authenticators,
+            device_type,
+        } => (*combine, authenticators, device_type.as_ref()),
+    };
+    let claimed = device_rule
+        .map(|rule| claim_device(rule, request))
+        .transpose()?;
+    let extracted = extract_all(policy, ids, request)?;
+    let judged = authenticate_all(policy, &extracted, now, lookups).await;
+    let admitted = requirement::combine(combine, &judged)
+        .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
+    for (_, proof) in &admitted.verified {
+        check_constraints(route, proof)?;
+    }
+    let claimed = match (device_rule, claimed) {
+        (Some(rule), Some(claimed)) => Some(check_device(rule, claimed, &admitted)?),
+        _ => None,
+    };
+    Ok(Permit::new(policy, route, admitted, extracted, claimed))
+}
+
+/// Whether a server that splits the query at `;` too would see another credential or claim.
+///
+/// On every route: a credential that was not verified must not arrive in any reading.
+fn has_two_readings(policy: &Policy, route: &Route, request: &Request<'_>) -> bool {
+    if !request.query.is_some_and(|query| query.contains(';')) {
+        return false;
+    }
+    let credentials = policy.headers.credential_queries.iter().map(String::as_str);
+    let device = route
+        .require
+        .device_rule()
+        .map_or(&[][..], |rule| &rule.from);
+    let others = device.iter().chain(&route.credential.carried_as);
+    credentials
+        .chain(others.filter_map(Carrier::query_name))
+        .any(|name| request.query_ambiguous(name.as_bytes()))
+}
+
+/// What one authenticator of the requirement found in the request.
+pub(crate) type PerAuthenticator<'r> = SmallVec<[(AuthenticatorId, Found<'r>); 2]>;
+
+fn extract_all<'r>(
+    policy: &Policy,
+    ids: &[AuthenticatorId],
+    request: &Request<'r>,
+) -> Result<PerAuthenticator<'r>, Denial> {
+    ids.iter()
+        .filter_map(|&id| Some((id, policy.authenticator(id)?)))
+        .map(|(id, authenticator)| {
+            extract::credential(&authenticator.carriers, request)
+                .map(|found| (id, found))
+                .map_err(|Ambiguous| Denial::Ambiguous)
+        })
+        .collect()
+}
+
+async fn authenticate_all(
+    policy: &Policy,
+    extracted: &PerAuthenticator<'_>,
+    now: UnixTime,
+    lookups: &mut Lookups,
+) -> SmallVec<[Judged; 2]> {
+    let mut judged = SmallVec::<[Judged; 2]>::new();
+    for (position, (id, found)) in extracted.iter().enumerate() {
+        let outcome = match (policy.authenticator(*id), found) {
+            (_, Found::Absent) | (None, _) => Outcome::Absent,
+            (_, Found::Unusable(rejection)) => Outcome::Rejected(*rejection),
+            (Some(authenticator), Found::Present(extracted)) => {
+                let credential = Credential::single(&extracted.token);
+                if extracted.token.len() <= policy.limits.credential_bytes
+                    && authenticator.recognises(&credential)
+                {
+                    let (outcome, lookup) = authenticator.authenticate(&credential, now).await;
+                    lookups.extend(lookup.map(|lookup| (*id, lookup)));
+                    outcome
+                } else {
+                    Outcome::Foreign
+                }
+            }
+        };
+        let credential = same_credential(extracted, position);
+        judged.push(Judged {
+            authenticator: *id,
+            credential,
+            outcome,
+        });
+    }
+    judged
+}
+
+/// The position of the first authenticator that looked at the same credential: at the same place
+/// of the request, whatever prefix each took off, or at an equal one.
+fn same_credential(extracted: &PerAuthenticator<'_>, position: usize) -> usize {
+    let at = |at: usize| match extracted.get(at) {
+        Some((_, Found::Present(extracted))) => Some(extracted),
+        Some((_, Found::Absent | Found::Unusable(_))) | None => None,
+    };
+    let Some(ours) = at(position) else {
+        return position;
+    };
+    (0..position)
+        .find(|&earlier| at(earlier).is_some_and(|theirs| theirs.is_same_as(ours)))
+        .unwrap_or(position)
+}
+
+fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[AuthenticatorId]) -> Denial {
+    // The challenge names what is missing: with `all_of` the first that was not there.
+    let missing = judged
+        .iter()
+        .find(|one| {
+            combine == Combine::AllOf && matches!(one.outcome, Outcome::Absent | Outcome::Foreign)
+        })
+        .map(|one| one.authenticator)
+        .or_else(|| ids.first().copied());
+    match unmet {
+        Unmet::NoCredential => Denial::NoCredential {
+            authenticator: missing,
+        },
+        Unmet::Foreign => Denial::Rejected {
+            authenticator: missing,
+            rejection: Rejection::Malformed,
+        },
+        Unmet::Rejected(authenticator, rejection) => Denial::Rejected {
+            authenticator: Some(authenticator),
+            rejection,
+        },
+        Unmet::Conflict => Denial::Forbidden(Refusal::Conflict),
+        Unmet::Unavailable(source) => Denial::Unavailable { source },
+    }
+}
+
+fn check_constraints(route: &Route, proof: &crate::scheme::Verified) -> Result<(), Denial> {
+    let constraints = &proof.constraints;
+    if constraints
+        .routes
+        .as_ref()
+        .is_some_and(|routes| !routes.contains(&route.name))
+    {
+        return Err(Denial::Forbidden(Refusal::Route));
+    }
+    if constraints.user_types.as_ref().is_some_and(|allowed| {
+        !proof
+            .principal
+            .user_type
+            .as_ref()
+            .is_some_and(|t| allowed.contains(t))
+    }) {
+        return Err(Denial::Forbidden(Refusal::UserType));
+    }
+    Ok(())
+}
+
+/// The device type that the request claims, before anything is known about the user.
+fn claim_device<'r>(
+    rule: &DeviceRule,
+    request: &Request<'r>,
+) -> Result<Option<Extracted<'r>>, Denial> {
+    match extract::credential(&rule.from, request) {
+        Ok(Found::Present(claimed)) => Ok(Some(claimed)),
+        Ok(Found::Absent | Found::Unusable(_)) => Ok(None),
+        Err(Ambiguous) => Err(Denial::Ambiguous),
+    }
+}
+
+/// The claim must be there, be allowed, and agree with what every verified credential says.
+fn check_device<'r>(
+    rule: &DeviceRule,
+    claimed: Option<Extracted<'r>>,
+    admitted: &Admitted,
+) -> Result<Claimed<'r>, Denial> {
+    let refused = || {
+        Denial::Forbidden(Refusal::DeviceType {
+            allowed: rule.one_of.clone(),
+        })
+    };
+    let claim = claimed.ok_or_else(refused)?;
+    let device_type = Arc::clone(rule.resolve(&claim.token).ok_or_else(refused)?);
+    let agrees = admitted
+        .verified
+        .iter()
+        .filter_map(|(_, proof)| proof.principal.device_type.as_ref())
+        .all(|proven| rule.resolve(proven.as_bytes()) == Some(&device_type));
+    if !agrees {
+        return Err(refused());
+    }
+    Ok(Claimed { device_type, claim })
+}
+
+#[cfg(test)]
+mod tests;

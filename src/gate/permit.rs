@@ -1,0 +1,111 @@
+//! The proof that a request may be forwarded. Only [`super::decide`] can make one.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::clock::UnixTime;
+use crate::gate::PerAuthenticator;
+use crate::gate::extract::{Extracted, Found};
+use crate::policy::Policy;
+use crate::policy::authenticator::AuthenticatorId;
+use crate::policy::requirement::Admitted;
+use crate::policy::route::Route;
+use crate::principal::Principal;
+
+/// Leave to forward one request.
+#[derive(Debug)]
+pub struct Permit<'r> {
+    pub route: Arc<Route>,
+    /// The generation of the policy that gave it.
+    pub generation: u64,
+    /// `None` on a public route.
+    pub admission: Option<Admission<'r>>,
+    /// Keeps others from making one.
+    _made_by_the_gate: Seal,
+}
+
+/// Who is admitted, and by which credentials.
+#[derive(Debug)]
+pub struct Admission<'r> {
+    /// The name of the authenticator whose principal leads.
+    pub authenticator: Arc<str>,
+    pub principal: Arc<Principal>,
+    /// The claimed and checked device type, where the route asks for one.
+    pub device: Option<Claimed<'r>>,
+    /// When the proof ends.
+    pub not_after: Option<UnixTime>,
+    /// The verified credentials, in file order: they alone may reach the upstream.
+    pub credentials: SmallVec<[(AuthenticatorId, Extracted<'r>); 2]>,
+}
+
+/// A device type that passed the route's rule.
+#[derive(Clone, Debug)]
+pub struct Claimed<'r> {
+    /// The configured name; an alias is resolved.
+    pub device_type: Arc<str>,
+    pub claim: Extracted<'r>,
+}
+
+#[derive(Debug)]
+struct Seal;
+
+impl<'r> Permit<'r> {
+    pub(super) fn public(policy: &Policy, route: &Arc<Route>) -> Self {
+        Self {
+            route: Arc::clone(route),
+            generation: policy.generation,
+            admission: None,
+            _made_by_the_gate: Seal,
+        }
+    }
+
+    pub(super) fn new(
+        policy: &Policy,
+        route: &Arc<Route>,
+        admitted: Admitted,
+        extracted: PerAuthenticator<'r>,
+        device: Option<Claimed<'r>>,
+    ) -> Self {
+        let Admitted {
+            authenticator,
+            principal,
+            verified,
+            not_after,
+        } = admitted;
+        let is_verified = |id: AuthenticatorId| verified.iter().any(|(known, _)| *known == id);
+        let credentials = extracted
+            .into_iter()
+            .filter(|(id, _)| is_verified(*id))
+            .filter_map(|(id, found)| match found {
+                Found::Present(extracted) => Some((id, extracted)),
+                Found::Absent | Found::Unusable(_) => None,
+            })
+            .collect();
+        let name = policy
+            .authenticator(authenticator)
+            .map_or_else(|| Arc::from(""), |known| Arc::clone(&known.name));
+        Self {
+            route: Arc::clone(route),
+            generation: policy.generation,
+            admission: Some(Admission {
+                authenticator: name,
+                principal,
+                device,
+                not_after,
+                credentials,
+            }),
+            _made_by_the_gate: Seal,
+        }
+    }
+
+    /// The device type, where the route asks for one or the credential names one.
+    pub fn device_type(&self) -> Option<&Arc<str>> {
+        let admission = self.admission.as_ref()?;
+        admission
+            .device
+            .as_ref()
+            .map(|device| &device.device_type)
+            .or(admission.principal.device_type.as_ref())
+    }
+}

@@ -1,0 +1,168 @@
+//! The compiled policy: everything that a request is judged by, immutable once made.
+//!
+//! A [`Policy`] is compiled from a document as a whole or not at all. A request takes one
+//! `Arc<Policy>` and sees no other; a reload makes a new one beside it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::config::Loaded;
+use crate::config::document::{Document, ErrorFormat, Limits};
+use crate::problem::Problem;
+use crate::scheme::sa_token::{RedisAddress, SessionStore};
+
+pub mod assertion;
+pub mod authenticator;
+pub mod cache;
+mod compile;
+pub mod cors;
+pub mod requirement;
+pub mod rewrite;
+pub mod route;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod upstream;
+
+use assertion::Assertions;
+use authenticator::{Authenticator, AuthenticatorId};
+use compile::Compiler;
+use cors::Cors;
+use rewrite::HeaderRules;
+use route::RouteTable;
+use upstream::Upstream;
+
+/// Opens the session store behind an address. The network side provides it, so that policies can
+/// be compiled and tested without a network.
+pub type OpenStore<'a> = &'a dyn Fn(&RedisAddress) -> Arc<dyn SessionStore>;
+
+/// A compiled configuration.
+#[derive(Debug)]
+pub struct Policy {
+    /// Counts the policies of this process, from 1.
+    pub generation: u64,
+    pub listeners: Vec<Listener>,
+    pub metrics: Option<SocketAddr>,
+    pub workers: Option<usize>,
+    pub limits: Limits,
+    pub errors: ErrorFormat,
+    pub headers: HeaderRules,
+    pub cors: Option<Cors>,
+    pub assertions: Option<Assertions>,
+    authenticators: Vec<Arc<Authenticator>>,
+    routes: RouteTable,
+}
+
+/// Where the gate listens, and whose forwarding headers it believes there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub address: SocketAddr,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+impl Policy {
+    /// Compiles a loaded document. Authenticators that are unchanged since `previous` keep their
+    /// warm verdicts.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the document and of its compilation, in file order.
+    pub fn compile(
+        loaded: Loaded,
+        previous: Option<&Self>,
+        open_store: OpenStore<'_>,
+    ) -> Result<Self, Vec<Problem>> {
+        let Loaded {
+            document,
+            mut problems,
+        } = loaded;
+        let Document {
+            listeners,
+            upstreams,
+            authenticators,
+            routes,
+            errors,
+            identity,
+            cors,
+            metrics,
+            limits,
+            cache,
+            workers,
+            files: _,
+            warnings: _,
+        } = document;
+
+        let mut compiler = Compiler {
+            ours: HeaderRules::ours(&identity),
+            removed: HeaderRules::new(&identity, &[], &[]),
+            problems: &mut problems,
+        };
+        let authenticators = compiler.authenticators(authenticators, &cache, previous, open_store);
+        let upstreams: HashMap<Arc<str>, Arc<Upstream>> = upstreams
+            .into_iter()
+            .map(|upstream| {
+                (
+                    Arc::clone(&upstream.name.value),
+                    Arc::new(Upstream::new(upstream)),
+                )
+            })
+            .collect();
+
+        let headers = HeaderRules::new(&identity, &authenticators, &routes);
+        let mut table = RouteTable::default();
+        for route in routes {
+            let place = route.place.clone();
+            let Some(route) = compiler.route(route, &authenticators, &upstreams) else {
+                continue;
+            };
+            if let Err(other) = table.insert(Arc::new(route)) {
+                compiler.problems.push(Problem::new(
+                    place,
+                    format!("has the same host, path and a method in common with route `{other}`"),
+                ));
+            }
+        }
+
+        if !problems.is_empty() {
+            // One file at a time, in its own order.
+            problems
+                .sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
+            return Err(problems);
+        }
+        Ok(Self {
+            generation: previous.map_or(1, |policy| policy.generation + 1),
+            listeners: listeners
+                .into_iter()
+                .map(|listener| Listener {
+                    address: listener.address,
+                    trusted_proxies: listener.trusted_proxies,
+                })
+                .collect(),
+            metrics,
+            workers,
+            limits,
+            errors,
+            headers,
+            cors: cors.map(Cors::new),
+            assertions: identity.sign.as_ref().map(Assertions::new),
+            authenticators,
+            routes: table,
+        })
+    }
+
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
+    pub fn authenticators(&self) -> &[Arc<Authenticator>] {
+        &self.authenticators
+    }
+
+    /// The authenticator behind an id of this policy.
+    pub fn authenticator(&self, id: AuthenticatorId) -> Option<&Arc<Authenticator>> {
+        self.authenticators.get(id.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Relates the parts of a document: what only the whole can tell is wrong is found here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::document::{
+    self, CacheLimits, Combine, CredentialForm, Requirement as RequirementDocument,
+};
+use crate::credential::Carrier;
+use crate::policy::authenticator::{Authenticator, AuthenticatorId};
+use crate::policy::requirement::{DeviceRule, Requirement};
+use crate::policy::rewrite::{HeaderFate, HeaderRules};
+use crate::policy::route::Route;
+use crate::policy::upstream::Upstream;
+use crate::policy::{OpenStore, Policy};
+use crate::problem::{Place, Problem};
+
+/// Compiles elements and writes down what is wrong with them.
+pub(super) struct Compiler<'a> {
+    /// The headers that the gate itself sets towards the upstream.
+    pub(super) ours: HeaderRules,
+    /// Those, and the ones that no client may send.
+    pub(super) removed: HeaderRules,
+    pub(super) problems: &'a mut Vec<Problem>,
+}
+
+impl Compiler<'_> {
+    pub(super) fn authenticators(
+        &mut self,
+        documents: Vec<document::Authenticator>,
+        limits: &CacheLimits,
+        previous: Option<&Policy>,
+        open_store: OpenStore<'_>,
+    ) -> Vec<Arc<Authenticator>> {
+        let mut compiled = Vec::with_capacity(documents.len());
+        for document in documents {
+            let place = document.scheme_place.clone();
+            for carrier in &document.from {
+                self.refuse_removed(carrier, &document.name.place, "headers in `from`");
+            }
+            let old = previous.and_then(|policy| {
+                let known = policy.authenticators().iter();
+                known
+                    .into_iter()
+                    .find(|old| old.name == document.name.value)
+            });
+            match Authenticator::new(document, limits, old, open_store) {
+                Ok(new) => compiled.push(match old {
+                    Some(old) if old.is_same_as(&new) => Arc::clone(old),
+                    Some(_) | None => Arc::new(new),
+                }),
+                Err(problem) => self.problems.push(Problem::new(place, problem.to_string())),
+            }
+        }
+        compiled
+    }
+
+    /// `None` when a name in it does not resolve; the loader has reported that already.
+    pub(super) fn route(
+        &mut self,
+        document: document::Route,
+        authenticators: &[Arc<Authenticator>],
+        upstreams: &HashMap<Arc<str>, Arc<Upstream>>,
+    ) -> Option<Route> {
+        self.check_headers(&document);
+        let resolve = |name: &Arc<str>| {
+            authenticators
+                .iter()
+                .position(|known| known.name == *name)
+                .map(AuthenticatorId)
+        };
+        let pass_unverified = document
+            .pass_unverified
+            .iter()
+            .map(|name| resolve(&name.value))
+            .collect::<Option<_>>()?;
+        let require = match document.require {
+            RequirementDocument::Public => Requirement::Public,
+            RequirementDocument::Credentials {
+                combine,
+                authenticators: names,
+                device_type,
+            } => Requirement::Credentials {
+                combine,
+                authenticators: names
+                    .iter()
+                    .map(|name| resolve(&name.value))
+                    .collect::<Option<_>>()?,
+                device_type: device_type.map(DeviceRule::new),
+            },
+        };
+        let required: Vec<_> = require
+            .authenticators()
+            .iter()
+            .filter_map(|id| authenticators.get(id.0))
+            .collect();
+        self.check_credential(&document.credential, &require, &required, &document.place);
+        Some(Route {
+            name: document.name,
+            host: document.host,
+            pattern: document.path.value.into(),
+            methods: document.methods,
+            websocket: document.websocket,
+            limits_credentials: required.iter().any(|one| one.limits_routes()),
+            require,
+            credential: document.credential,
+            pass_unverified,
+            set_headers: document.set_headers,
+            session: document.session,
+            upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
+            errors: document.errors,
+        })
+    }
+
+    /// Each header towards the upstream has one owner.
+    fn check_headers(&mut self, route: &document::Route) {
+        let place = &route.place;
+        for (name, _) in &route.set_headers {
+            if self.ours.fate(name) == HeaderFate::Cut {
+                self.report(
+                    place,
+                    "expected headers in `set_headers` that the gate does not set itself, not \
+                     those of `identity`, hop-by-hop or forwarding headers",
+                );
+            }
+        }
+        if let Some(carrier) = &route.credential.carried_as {
+            self.refuse_removed(carrier, place, "a header in `credential.as`");
+            let is_set = |name: &str| {
+                let mut set = route.set_headers.iter();
+                set.any(|(theirs, _)| theirs.eq_ignore_ascii_case(name))
+            };
+            if matches!(carrier, Carrier::Header { name, .. } if is_set(name)) {
+                self.report(
+                    place,
+                    "`credential.as` and `set_headers` name the same header",
+                );
+            }
+        }
+        if let RequirementDocument::Credentials {
+            device_type: Some(rule),
+            ..
+        } = &route.require
+        {
+            for carrier in &rule.from {
+                self.refuse_removed(carrier, place, "headers in `device_type.from`");
+            }
+        }
+    }
+
+    fn check_credential(
+        &mut self,
+        rule: &document::CredentialRule,
+        require: &Requirement,
+        required: &[&Arc<Authenticator>],
+        place: &Place,
+    ) {
+        if let Requirement::Credentials {
+            combine: Combine::AllOf,
+            ..
+        } = require
+            && required.len() > 1
+            && rule.carried_as.is_some()
+        {
+            self.report(
+                place,
+                "`credential.as` names one place, but `all_of` verifies several credentials",
+            );
+        }
+        let arrives_nowhere = |authenticator: &&Arc<Authenticator>| {
+            let is = |kind: fn(&Carrier) -> bool| authenticator.carriers.iter().any(kind);
+            is(|carrier| matches!(carrier, Carrier::Subprotocol { .. }))
+                && !is(|carrier| matches!(carrier, Carrier::Header { .. }))
+        };
+        if rule.carried_as.is_none()
+            && rule.form != CredentialForm::Strip
+            && required.iter().any(arrives_nowhere)
+        {
+            self.report(
+                place,
+                "a credential from a subprotocol needs a header in `from`, or `credential.as`, \
+                 to arrive in; or `credential: { form: strip }`",
+            );
+        }
+    }
+
+    /// A header that no client may send would never arrive.
+    fn refuse_removed(&mut self, carrier: &Carrier, place: &Place, what: &str) {
+        if matches!(carrier, Carrier::Header { name, .. }
+            if self.removed.fate(name) == HeaderFate::Cut)
+        {
+            self.report(
+                place,
+                &format!(
+                    "expected {what} that clients may send, not those of `identity`, hop-by-hop \
+                     or forwarding headers"
+                ),
+            );
+        }
+    }
+
+    fn report(&mut self, place: &Place, message: &str) {
+        self.problems.push(Problem::new(place.clone(), message));
+    }
+}

@@ -1,0 +1,32 @@
+//! Upstreams: the servers behind the gate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::document;
+
+/// One server that permitted requests go to.
+#[derive(Debug)]
+pub struct Upstream {
+    pub name: Arc<str>,
+    /// `host:port`; a host name is resolved whenever a connection is opened.
+    pub address: Arc<str>,
+    /// For resolving and connecting together.
+    pub connect_timeout: Duration,
+    /// From the last byte of the request to the last of the answer's head.
+    pub response_timeout: Duration,
+    /// From connecting to the answer, for a WebSocket handshake.
+    pub handshake_timeout: Duration,
+}
+
+impl Upstream {
+    pub fn new(document: document::Upstream) -> Self {
+        Self {
+            name: document.name.value,
+            address: document.address.value.into(),
+            connect_timeout: document.connect_timeout,
+            response_timeout: document.response_timeout,
+            handshake_timeout: document.handshake_timeout,
+        }
+    }
+}
