@@ -1,0 +1,76 @@
+//! Living connections: who is connected, and until when each may stay.
+//!
+//! A session begins when a handshake is complete and ends when its time, its silence, an operator
+//! or one of its two ends says so. One sweep serves all sessions; there is no timer per session.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+
+pub mod registry;
+pub mod signal;
+
+/// Identifies a session within this process and, by its random part, across restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub(crate) u128);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Why the gate ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The credential, or the backend's session behind it, has ended.
+    Expired,
+    /// Nothing was sent for too long.
+    Idle,
+    /// One side broke the WebSocket framing, so that its messages can no longer be told apart.
+    ProtocolError,
+    ShuttingDown,
+}
+
+impl CloseReason {
+    /// The code of the Close frame (RFC 6455 §7.4); 4000–4999 are the application's own.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Expired => 4401,
+            Self::Idle | Self::ShuttingDown => 1001,
+            Self::ProtocolError => 1002,
+        }
+    }
+
+    /// The text of the Close frame.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Expired => "token expired",
+            Self::Idle => "idle",
+            Self::ProtocolError => "protocol error",
+            Self::ShuttingDown => "going away",
+        }
+    }
+
+    /// The word for logs and metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Idle => "idle",
+            Self::ProtocolError => "protocol_error",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+/// What is known of a session when it begins.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    pub route: Arc<str>,
+    pub device_type: Option<Arc<str>>,
+    /// When the proof behind it ends; `None` if it has no end of its own.
+    pub deadline: Option<UnixTime>,
+    pub idle_timeout: Duration,
+}

@@ -1,0 +1,190 @@
+//! The tunnel: WebSocket frames between a client and an upstream, until somebody ends it.
+//!
+//! Bytes pass as they are, in both directions at once. The tunnel follows frame boundaries only so
+//! that it can end a session properly: it stops each direction between two frames, sends a Close
+//! frame with a code to both sides, and gives up on a side that does not take it in time.
+//! While a session is silent, it holds no buffer.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use crate::clock::{self, UnixTime};
+use crate::session::CloseReason;
+use crate::session::registry::{Live, Session};
+use crate::wire::frames::Sender;
+
+mod close;
+mod direction;
+mod scratch;
+
+use close::say_goodbye;
+use direction::{Broken, Direction};
+
+/// How long a direction may take to reach the end of the frame it is in.
+const TO_BOUNDARY: Duration = Duration::from_millis(1500);
+/// How long a side may take to accept its Close frame.
+const TO_GOODBYE: Duration = Duration::from_millis(1500);
+/// How long both sides may go on after the gate has closed.
+const TO_HANG_UP: Duration = Duration::from_secs(1);
+/// How long the other direction may go on after one has ended.
+const TO_DRAIN: Duration = Duration::from_secs(10);
+
+/// What ended a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client closed, or was lost.
+    Client,
+    /// The upstream closed, or was lost.
+    Upstream,
+    /// The gate closed both.
+    Gate(CloseReason),
+}
+
+impl Ending {
+    /// Everything that can end a tunnel.
+    pub const ALL: [Self; 6] = [
+        Self::Client,
+        Self::Upstream,
+        Self::Gate(CloseReason::Expired),
+        Self::Gate(CloseReason::Idle),
+        Self::Gate(CloseReason::ProtocolError),
+        Self::Gate(CloseReason::ShuttingDown),
+    ];
+
+    /// The word for logs and metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "backend",
+            Self::Gate(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// A tunnel that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    pub by: Ending,
+    /// Before the goodbyes, which take a moment.
+    pub at: UnixTime,
+}
+
+/// A side of the tunnel.
+pub trait Side: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Side for T {}
+
+/// Carries frames until the session ends. `from_client` and `from_upstream` are bytes that arrived
+/// behind the two handshake heads.
+pub async fn run(
+    mut client: impl Side,
+    mut upstream: impl Side,
+    from_client: Vec<u8>,
+    from_upstream: Vec<u8>,
+    session: &Session,
+) -> Ended {
+    let mut up = Direction::new(Sender::Client);
+    let mut down = Direction::new(Sender::Server);
+    let live = session.live();
+    let by = match (up.begin(from_client), down.begin(from_upstream)) {
+        (Ok(()), Ok(())) => {
+            let mut closer = None;
+            poll_fn(|cx| {
+                let sides = (&mut client, &mut upstream);
+                poll_carry(cx, sides, &mut up, &mut down, &mut closer, live)
+            })
+            .await
+        }
+        _ => Ending::Gate(CloseReason::ProtocolError),
+    };
+    let at = clock::now();
+    // Boxed, so that a living session does not carry the state of its end.
+    Box::pin(end(by, &mut client, &mut upstream, &mut up, &mut down)).await;
+    Ended { by, at }
+}
+
+/// Ready when one direction cannot go on, or the session is told to end.
+fn poll_carry(
+    cx: &mut Context<'_>,
+    (client, upstream): (&mut impl Side, &mut impl Side),
+    up: &mut Direction,
+    down: &mut Direction,
+    closer: &mut Option<Ending>,
+    live: &Live,
+) -> Poll<Ending> {
+    if let Poll::Ready(reason) = live.signal.poll_closed(cx) {
+        return Poll::Ready(Ending::Gate(reason));
+    }
+    // Down first: when an upstream closes, its last words should be read before a failed write to
+    // it makes the kernel forget them.
+    let broken_down = down.poll_carry(cx, upstream, client, |n| live.sent(n));
+    if down.saw_close() {
+        closer.get_or_insert(Ending::Upstream);
+    }
+    let broken_up = up.poll_carry(cx, client, upstream, |n| live.received(n, clock::steady()));
+    if up.saw_close() {
+        closer.get_or_insert(Ending::Client);
+    }
+    let (broken, source, sink) = match (broken_up, broken_down) {
+        (Poll::Ready(broken), _) => (broken, Ending::Client, Ending::Upstream),
+        (_, Poll::Ready(broken)) => (broken, Ending::Upstream, Ending::Client),
+        (Poll::Pending, Poll::Pending) => return Poll::Pending,
+    };
+    // Whoever sent a Close frame first has ended the session, whichever connection ended first.
+    Poll::Ready(match broken {
+        Broken::Framing => Ending::Gate(CloseReason::ProtocolError),
+        Broken::Sink => closer.unwrap_or(sink),
+        Broken::Source => closer.unwrap_or(source),
+    })
+}
+
+/// Brings both directions to an end that both sides understand.
+///
+/// Both sides are read to their end, for a bounded time: closing a socket that holds unread bytes
+/// makes the kernel send a reset, which may overtake what was written last.
+async fn end(
+    by: Ending,
+    client: &mut impl Side,
+    upstream: &mut impl Side,
+    up: &mut Direction,
+    down: &mut Direction,
+) {
+    let limit = if let Ending::Gate(reason) = by {
+        // Finish the frames that are under way, so that the Close frame is not read as payload.
+        let to_boundary = poll_fn(|cx| {
+            let up = up.poll_to_boundary(cx, client, upstream);
+            let down = down.poll_to_boundary(cx, upstream, client);
+            both(up, down)
+        });
+        let _ = timeout(TO_BOUNDARY, to_boundary).await;
+        let client_gets = down.can_close().then_some(reason);
+        let upstream_gets = up.can_close().then_some(reason);
+        let goodbye = say_goodbye(client, client_gets, upstream, upstream_gets);
+        let _ = timeout(TO_GOODBYE, goodbye).await;
+        up.discard();
+        down.discard();
+        TO_HANG_UP
+    } else {
+        TO_DRAIN
+    };
+    let drain = poll_fn(|cx| {
+        let down = down.poll_drain(cx, upstream, client);
+        let up = up.poll_drain(cx, client, upstream);
+        both(up, down)
+    });
+    let _ = timeout(limit, drain).await;
+}
+
+fn both(one: Poll<()>, other: Poll<()>) -> Poll<()> {
+    if one.is_ready() && other.is_ready() {
+        Poll::Ready(())
+    } else {
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests;
