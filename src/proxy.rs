@@ -1,0 +1,201 @@
+//! The crust: connections, the requests on them, and what is forwarded.
+//!
+//! Every socket is pingora's; what is said on it is ours. One connection is one task on one worker
+//! thread: it reads a head, has it judged, forwards, and starts again.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use pingora::apps::ServerApp;
+use pingora::connectors::TransportConnector;
+use pingora::protocols::Stream;
+use pingora::server::ShutdownWatch;
+use tracing::info;
+
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::request_id::RequestId;
+use crate::session::registry::Registry;
+
+mod answer;
+mod answer_head;
+mod buffer;
+mod connection;
+mod exchange;
+mod forwarded;
+mod io;
+mod outgoing;
+mod pieces;
+pub mod pool;
+mod preflight;
+mod pump;
+mod record;
+pub mod syntax;
+mod upgrade;
+mod watch;
+mod websocket;
+
+/// What all workers of the process share.
+#[derive(Debug)]
+pub struct Shared {
+    policy: ArcSwap<Policy>,
+    pub registry: Arc<Registry>,
+    pub metrics: Metrics,
+    started: AtomicBool,
+    draining: AtomicBool,
+    in_flight: AtomicUsize,
+    reload_problem: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub fn new(policy: Policy, metrics: Metrics) -> Self {
+        Self {
+            policy: ArcSwap::from_pointee(policy),
+            registry: Arc::default(),
+            metrics,
+            started: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            reload_problem: Mutex::new(None),
+        }
+    }
+
+    /// Sessions are watched from now on.
+    pub fn set_ready(&self) {
+        self.started.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.started.load(Ordering::Relaxed) && !self.is_draining()
+    }
+
+    /// Why the last reload failed; `None` if it did not.
+    pub fn reload_problem(&self) -> Option<String> {
+        self.reload_problem.lock().clone()
+    }
+
+    pub fn set_reload_problem(&self, problem: Option<String>) {
+        *self.reload_problem.lock() = problem;
+    }
+
+    /// The policy of this moment. A request takes it once.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Puts a new policy in force for every request that comes.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// From now on connections end with their current request, and no WebSocket opens.
+    pub fn start_draining(&self) {
+        self.metrics.draining();
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a request for as long as the guard lives.
+    fn in_flight(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(&self.in_flight)
+    }
+
+    /// Whether some request has come and its answer has not gone out.
+    pub fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    /// Tells of a request that never became one.
+    fn record_syntax(
+        &self,
+        client: IpAddr,
+        request_id: &RequestId,
+        status: u16,
+        reason: &str,
+        took: Duration,
+    ) {
+        self.metrics.decision(record::NO_ROUTE, "deny", reason);
+        self.metrics.request("-", status, record::NO_ROUTE);
+        info!(
+            target: "imgate::access",
+            %request_id,
+            %client,
+            route = record::NO_ROUTE,
+            status,
+            reason,
+            seconds = took.as_secs_f64(),
+            "request"
+        );
+    }
+}
+
+/// A request between its first byte and the last of its answer.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One worker's view of one listener.
+pub struct Worker {
+    shared: Arc<Shared>,
+    /// Where the connections come in, to find the listener's rules in the policy of the moment.
+    listener: SocketAddr,
+    connector: Arc<TransportConnector>,
+}
+
+impl Worker {
+    pub fn new(
+        shared: Arc<Shared>,
+        listener: SocketAddr,
+        connector: Arc<TransportConnector>,
+    ) -> Self {
+        Self {
+            shared,
+            listener,
+            connector,
+        }
+    }
+
+    /// Whether this address is a proxy whose forwarding headers count on this listener.
+    fn trusts(&self, policy: &Policy, address: IpAddr) -> bool {
+        policy
+            .listeners
+            .iter()
+            .filter(|listener| listener.address == self.listener)
+            .any(|listener| {
+                listener
+                    .trusted_proxies
+                    .iter()
+                    .any(|net| net.contains(&address))
+            })
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ServerApp for Worker {
+    async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
+        connection::serve(self, stream).await;
+        None
+    }
+}

@@ -1,0 +1,148 @@
+//! The gate's own answers: refusals in the format that the clients of this backend understand.
+
+use std::fmt::Write as _;
+
+use crate::config::document::ErrorFormat;
+use crate::credential::Carrier;
+use crate::gate::denial::Denial;
+use crate::policy::Policy;
+use crate::scheme::Rejection;
+
+/// An answer of our own.
+#[derive(Debug)]
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    /// From the closed list of reasons.
+    pub(crate) reason: &'a str,
+    /// A sentence without anything that the client sent.
+    pub(crate) message: &'a str,
+    pub(crate) format: ErrorFormat,
+    pub(crate) request_id: &'a str,
+    /// Further header lines, each with its CRLF.
+    pub(crate) headers: String,
+    /// The connection ends with this answer.
+    pub(crate) close: bool,
+    /// The request was HEAD: the answer has no body.
+    pub(crate) head_only: bool,
+}
+
+impl Answer<'_> {
+    /// The whole message.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let body = self.body();
+        let mut text = String::with_capacity(256 + body.len());
+        // Writing to a `String` cannot fail.
+        let _ = write!(
+            text,
+            "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Cache-Control: no-store\r\nX-Request-Id: {}\r\n{}{}\r\n",
+            self.status,
+            phrase(self.status),
+            body.len(),
+            self.request_id,
+            self.headers,
+            if self.close {
+                "Connection: close\r\n"
+            } else {
+                ""
+            },
+        );
+        if !self.head_only {
+            text.push_str(&body);
+        }
+        text.into_bytes()
+    }
+
+    fn body(&self) -> String {
+        match self.format {
+            ErrorFormat::Json => serde_json::json!({
+                "error": self.reason,
+                "message": self.message,
+                "request_id": self.request_id,
+            })
+            .to_string(),
+            // In the order in which RuoYi writes it.
+            ErrorFormat::Ruoyi => format!(
+                r#"{{"code":{},"msg":{},"data":null}}"#,
+                self.status,
+                serde_json::Value::from(self.message),
+            ),
+        }
+    }
+}
+
+/// The headers that belong to a denial: a challenge, the allowed methods, the wished protocol.
+pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
+    match denial {
+        Denial::Method { allow } => format!("Allow: {allow}\r\n"),
+        Denial::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n".to_owned(),
+        Denial::NoCredential { authenticator } => challenge(
+            policy,
+            authenticator.and_then(|id| policy.authenticator(id)),
+            None,
+        ),
+        Denial::Rejected {
+            authenticator,
+            rejection,
+        } => challenge(
+            policy,
+            authenticator.and_then(|id| policy.authenticator(id)),
+            Some(*rejection),
+        ),
+        Denial::Unavailable { .. } => "Retry-After: 1\r\n".to_owned(),
+        Denial::Ambiguous | Denial::BadHandshake | Denial::Forbidden(_) | Denial::NoRoute => {
+            String::new()
+        }
+    }
+}
+
+/// RFC 9110 §11.6.1 with the `Bearer` parameters of RFC 6750 §3; `ApiKey` names the header.
+fn challenge(
+    _policy: &Policy,
+    authenticator: Option<&std::sync::Arc<crate::policy::authenticator::Authenticator>>,
+    rejection: Option<Rejection>,
+) -> String {
+    let key_header = authenticator.and_then(|authenticator| match authenticator.carriers.first() {
+        Some(Carrier::Header { name, prefix: None })
+            if !name.eq_ignore_ascii_case("authorization") =>
+        {
+            Some(name)
+        }
+        _ => None,
+    });
+    match (key_header, rejection) {
+        (Some(name), _) => {
+            format!("WWW-Authenticate: ApiKey realm=\"imgate\", header=\"{name}\"\r\n")
+        }
+        (None, None) => "WWW-Authenticate: Bearer realm=\"imgate\"\r\n".to_owned(),
+        (None, Some(_)) => {
+            "WWW-Authenticate: Bearer realm=\"imgate\", error=\"invalid_token\"\r\n".to_owned()
+        }
+    }
+}
+
+/// The reason phrases of the statuses that the gate answers with.
+pub(crate) const fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+use super::*;
+
+fn answer(format: ErrorFormat, head_only: bool) -> String {
+    let answer = Answer {
+        status: 401,
+        reason: "expired",
+        message: "the \"credential\" has expired",
+        format,
+        request_id: "0123",
+        headers: "WWW-Authenticate: Bearer realm=\"imgate\"\r\n".to_owned(),
+        close: false,
+        head_only,
+    };
+    String::from_utf8(answer.bytes()).unwrap()
+}
+
+#[test]
+fn json_is_as_promised() {
+    assert_eq!(
+        answer(ErrorFormat::Json, false),
+        "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: 82\r\n\
+         Cache-Control: no-store\r\nX-Request-Id: 0123\r\n\
+         WWW-Authenticate: Bearer realm=\"imgate\"\r\n\r\n\
+         {\"error\":\"expired\",\"message\":\"the \\\"credential\\\" has expired\",\"request_id\":\"0123\"}"
+    );
+}
+
+#[test]
+fn ruoyi_is_as_promised() {
+    let text = answer(ErrorFormat::Ruoyi, false);
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    assert_eq!(
+        body,
+        r#"{"code":401,"msg":"the \"credential\" has expired","data":null}"#
+    );
+}
+
+#[test]
+fn an_answer_to_head_has_the_length_and_no_body() {
+    let text = answer(ErrorFormat::Json, true);
+    assert!(text.contains("Content-Length: 82\r\n") && text.ends_with("\r\n\r\n"));
+}

@@ -1,0 +1,204 @@
+//! One connection of a client: one request after the other, each judged on its own.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pingora::prelude::timeout;
+use pingora::protocols::Stream;
+use tracing::debug;
+
+use crate::proxy::Worker;
+use crate::proxy::buffer::{Buffer, Leftover};
+use crate::proxy::forwarded;
+use crate::proxy::io::{first_bytes, linger, read_more};
+use crate::proxy::preflight;
+use crate::proxy::record::Who;
+use crate::proxy::syntax::{self, SyntaxError};
+use crate::proxy::websocket;
+use crate::request::{METHODS, Request};
+use crate::request_id::RequestId;
+use crate::wire::head::{self, HeadLimits, RequestHead};
+
+mod asked;
+mod forward;
+mod refuse;
+
+use asked::Asked;
+use refuse::Refusal;
+
+/// What becomes of the connection after a request.
+pub(super) enum After {
+    Continue(Leftover),
+    Close,
+    /// Close, but read a while, so that the answer is not lost to a reset.
+    Linger,
+    /// Both handshakes are done; the stream goes into the tunnel.
+    Upgraded(Box<websocket::Opened>),
+}
+
+/// Serves a connection until it ends or becomes a tunnel.
+pub(super) async fn serve(worker: &Arc<Worker>, mut stream: Stream) {
+    let Some(peer) = peer_of(&stream) else { return };
+    let connection = Connection {
+        worker,
+        peer,
+        secure: stream.get_ssl_digest().is_some(),
+    };
+    let active = worker.shared.metrics.connection();
+    let mut leftover = Leftover::default();
+    let mut is_first = true;
+    loop {
+        let limits = worker.shared.policy().limits;
+        let (buffer, filled) = if let Some(bytes) = leftover.take() {
+            bytes
+        } else {
+            let idle = if is_first {
+                limits.head_timeout
+            } else {
+                limits.keepalive_idle
+            };
+            match first_bytes(&mut stream, limits.head_bytes, idle).await {
+                Some(bytes) => bytes,
+                None => return,
+            }
+        };
+        is_first = false;
+        // Boxed per request: an idle connection does not carry the state of an exchange.
+        let in_flight = worker.shared.in_flight();
+        let after = Box::pin(connection.request(&mut stream, buffer, filled)).await;
+        drop(in_flight);
+        match after {
+            After::Continue(bytes) => leftover = bytes,
+            After::Close => return,
+            After::Linger => return Box::pin(linger(stream)).await,
+            After::Upgraded(opened) => {
+                // A task of its own: what the connection needed until now is freed.
+                tokio::spawn(opened.run(stream, active));
+                return;
+            }
+        }
+    }
+}
+
+/// What stays the same from request to request.
+struct Connection<'w> {
+    worker: &'w Arc<Worker>,
+    /// The other end of the socket.
+    peer: IpAddr,
+    secure: bool,
+}
+
+impl Connection<'_> {
+    /// Reads one head and does what it deserves.
+    async fn request(&self, stream: &mut Stream, mut buffer: Buffer, mut filled: usize) -> After {
+        let started = Instant::now();
+        let policy = self.worker.shared.policy();
+        let limits = HeadLimits {
+            head_bytes: policy.limits.head_bytes,
+            headers: policy.limits.headers,
+            target_bytes: policy.limits.target_bytes,
+        };
+        loop {
+            let bytes = buffer.get(..filled).unwrap_or_default();
+            match head::request(bytes, &limits) {
+                // The policy of now, not of the first byte, which may have come long ago.
+                Ok(Some(head)) => return self.judge(stream, &head, bytes, started).await,
+                Ok(None) => {}
+                Err(error) => {
+                    debug!(%error, "request head refused");
+                    let refusal = Refusal {
+                        status: error.status(),
+                        ..Refusal::syntax("the request's head is refused")
+                    };
+                    return self.refuse(stream, &policy, refusal, started).await;
+                }
+            }
+            if filled == buffer.len() && filled < limits.head_bytes {
+                // Pipelined bytes came in a buffer of their own size.
+                let mut larger = Buffer::lend(limits.head_bytes);
+                if let Some(room) = larger.get_mut(..filled) {
+                    room.copy_from_slice(&buffer);
+                }
+                buffer = larger;
+            }
+            // One deadline for the whole head, however slowly its bytes drip.
+            let left = policy.limits.head_timeout.saturating_sub(started.elapsed());
+            match timeout(left, read_more(stream, &mut buffer, filled)).await {
+                Ok(Ok(n)) if n > 0 => filled += n,
+                Ok(_) => return After::Close,
+                Err(_) => {
+                    let refusal = Refusal {
+                        status: 408,
+                        ..Refusal::syntax("the request's head did not arrive in time")
+                    };
+                    return self.refuse(stream, &policy, refusal, started).await;
+                }
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        stream: &mut Stream,
+        head: &RequestHead<'_>,
+        bytes: &[u8],
+        started: Instant,
+    ) -> After {
+        let head_read = Instant::now();
+        let policy = &self.worker.shared.policy();
+        let checked = match syntax::check(head) {
+            Ok(checked) => checked,
+            Err(error) => {
+                debug!(%error, "request refused");
+                let mut refusal = Refusal {
+                    status: error.status(),
+                    ..Refusal::syntax("the request's syntax is refused")
+                };
+                if error == SyntaxError::Method {
+                    refusal.reason = "method";
+                    refusal.headers = format!("Allow: {}\r\n", METHODS.join(", "));
+                }
+                refusal
+                    .headers
+                    .push_str(&preflight::cors_headers(policy, head));
+                return self.refuse(stream, policy, refusal, started).await;
+            }
+        };
+        let trusts = |address| self.worker.trusts(policy, address);
+        let trusted = trusts(self.peer);
+        let origin = forwarded::origin(head, self.peer, self.secure, trusted, trusts);
+        let (head_bytes, behind) = bytes.split_at_checked(head.len).unwrap_or_default();
+        let asked = Asked {
+            connection: self,
+            policy,
+            request: Request {
+                head,
+                path: checked.path,
+                query: checked.query,
+                host: checked.host,
+                client: origin.client,
+                secure: origin.secure,
+            },
+            framing: checked.framing,
+            expects_continue: checked.expects_continue,
+            keep_alive: checked.keep_alive,
+            nominated: &checked.nominated,
+            trusted,
+            who: Who {
+                request_id: RequestId::fresh(),
+                client: origin.client,
+                started,
+            },
+            head_read,
+            head_bytes,
+            behind,
+        };
+        asked.judge(stream).await
+    }
+}
+
+fn peer_of(stream: &Stream) -> Option<IpAddr> {
+    let digest = stream.get_socket_digest()?;
+    Some(digest.peer_addr()?.as_inet()?.ip().to_canonical())
+}

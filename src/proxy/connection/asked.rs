@@ -1,0 +1,106 @@
+//! A request that can be read in one way only, on its way through the gate.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pingora::protocols::Stream;
+
+use crate::clock;
+use crate::gate::{self, Decision, Handshake};
+use crate::policy::Policy;
+use crate::policy::route::Route;
+use crate::proxy::answer_head::AnswerLines;
+use crate::proxy::buffer::{Buffer, Leftover};
+use crate::proxy::connection::{After, Connection};
+use crate::proxy::preflight;
+use crate::proxy::record::{NO_ROUTE, Record, Who};
+use crate::proxy::syntax::{self, HandshakeError};
+use crate::request::Request;
+use crate::wire::body::Framing;
+
+/// One request, and everything that is known about it before it is judged.
+pub(super) struct Asked<'a> {
+    pub(super) connection: &'a Connection<'a>,
+    pub(super) policy: &'a Arc<Policy>,
+    pub(super) request: Request<'a>,
+    pub(super) framing: Framing,
+    pub(super) expects_continue: bool,
+    /// The client allows another request on this connection.
+    pub(super) keep_alive: bool,
+    /// Headers that `Connection` names: they end here.
+    pub(super) nominated: &'a [&'a str],
+    /// The peer is a proxy whose forwarding headers are believed.
+    pub(super) trusted: bool,
+    pub(super) who: Who,
+    pub(super) head_read: Instant,
+    /// The head's bytes, and what was read behind them.
+    pub(super) head_bytes: &'a [u8],
+    pub(super) behind: &'a [u8],
+}
+
+impl Asked<'_> {
+    /// Has the request judged, and forwards or refuses it.
+    pub(super) async fn judge(&self, stream: &mut Stream) -> After {
+        if let Some(answer) = preflight::answer(self.policy, &self.request, &self.who.request_id) {
+            return self.preflight(stream, &answer).await;
+        }
+        let handshake = match syntax::websocket(self.request.head) {
+            Ok(_) => Handshake::Valid,
+            Err(HandshakeError::Malformed(_)) => Handshake::Malformed,
+            Err(HandshakeError::UpgradeRequired) => Handshake::NotAsked,
+        };
+        let judging = Instant::now();
+        let Decision {
+            route,
+            lookups,
+            outcome,
+        } = gate::decide(self.policy, &self.request, handshake, clock::now()).await;
+        let metrics = &self.connection.worker.shared.metrics;
+        let label = route.as_ref().map_or(NO_ROUTE, |route| &*route.name);
+        metrics.auth_duration(label, judging.elapsed());
+        match outcome {
+            Ok(permit) => {
+                let record =
+                    self.record(Some(&permit.route))
+                        .admitted(self.policy, &permit, &lookups);
+                if permit.route.websocket {
+                    self.upgrade(stream, &permit, record).await
+                } else {
+                    self.exchange(stream, &permit, record).await
+                }
+            }
+            Err(denial) => {
+                let record = self
+                    .record(route.as_deref())
+                    .denied(self.policy, &denial, &lookups);
+                self.deny(stream, route.as_deref(), &denial, record).await
+            }
+        }
+    }
+
+    pub(super) fn record(&self, route: Option<&Route>) -> Record<'_> {
+        let shared = &self.connection.worker.shared;
+        Record::begin(shared, self.request.head.method, route, self.who)
+    }
+
+    /// The header lines that every answer of the upstream gets.
+    pub(super) fn answer_headers(&self) -> AnswerLines {
+        let cors = preflight::cors_headers(self.policy, self.request.head);
+        AnswerLines {
+            lines: format!("X-Request-Id: {}\r\n{cors}", self.who.request_id),
+            owns_cors: self.policy.cors.is_some(),
+            allows_origin: preflight::allows_origin(self.policy, self.request.head),
+        }
+    }
+
+    /// What comes after this request, if its whole body is here already; else `None`.
+    pub(super) fn unread_rest(&self) -> Option<Leftover> {
+        let body = match self.framing {
+            Framing::None => 0,
+            Framing::Length(length) => usize::try_from(length).ok()?,
+            Framing::Chunked | Framing::UntilClose => return None,
+        };
+        let rest = self.behind.get(body..)?;
+        Some(Buffer::lend(0).filled_with(rest))
+    }
+}

@@ -1,0 +1,185 @@
+//! Forwards what is permitted: as an HTTP exchange, or into a tunnel.
+
+use std::io::IoSlice;
+
+use pingora::protocols::Stream;
+
+use crate::clock;
+use crate::gate::permit::Permit;
+use crate::proxy::connection::After;
+use crate::proxy::connection::asked::Asked;
+use crate::proxy::connection::refuse::Refusal;
+use crate::proxy::exchange::{self, Carried, Exchange, Failure, Next};
+use crate::proxy::io::{WRITE_STALL, write_all};
+use crate::proxy::outgoing::{self, Facts};
+use crate::proxy::pieces::Pieces;
+use crate::proxy::record::{Outcome, Record};
+use crate::proxy::upgrade::{self, Handshaken, Switched};
+use crate::proxy::websocket::Opened;
+use crate::request_id;
+use crate::session::SessionId;
+
+impl Asked<'_> {
+    pub(super) async fn exchange(
+        &self,
+        stream: &mut Stream,
+        permit: &Permit<'_>,
+        record: Record<'_>,
+    ) -> After {
+        let worker = self.connection.worker;
+        let pieces = self.outgoing(permit, None);
+        let answer_headers = self.answer_headers();
+        let metrics = &worker.shared.metrics;
+        metrics.overhead(&permit.route.name, self.head_read.elapsed());
+        let carried = exchange::run(Exchange {
+            connector: &worker.connector,
+            client: stream,
+            permit,
+            method: self.request.head.method,
+            version: self.request.head.version,
+            framing: self.framing,
+            expects_continue: self.expects_continue,
+            keep_alive: self.keep_alive && !worker.shared.is_draining(),
+            pieces: &pieces,
+            head: self.head_bytes,
+            behind: self.behind,
+            answer_headers: &answer_headers,
+        })
+        .await;
+        self.finish(stream, permit, carried, record).await
+    }
+
+    pub(super) async fn upgrade(
+        &self,
+        stream: &mut Stream,
+        permit: &Permit<'_>,
+        record: Record<'_>,
+    ) -> After {
+        let worker = self.connection.worker;
+        if worker.shared.is_draining() {
+            let refusal = Refusal {
+                status: 503,
+                reason: "unavailable",
+                message: "the gate is shutting down",
+                headers: "Retry-After: 1\r\n".to_owned(),
+            };
+            return self.fail_with(stream, &permit.route, refusal, record).await;
+        }
+        let (tokens, offered): (Vec<&str>, Vec<&str>) = self
+            .request
+            .head
+            .tokens("sec-websocket-protocol")
+            .flatten()
+            .partition(|entry| {
+                self.policy
+                    .headers
+                    .is_credential_subprotocol(entry.as_bytes())
+            });
+        if !tokens.is_empty() && offered.is_empty() {
+            // A browser would fail on a 101 that chooses nothing, and the token is never echoed.
+            let refusal = Refusal {
+                status: 400,
+                reason: "upgrade",
+                message: "offer a subprotocol beside the one that carries the token",
+                headers: String::new(),
+            };
+            return self.fail_with(stream, &permit.route, refusal, record).await;
+        }
+        let session_id = request_id::session_id();
+        let pieces = self.outgoing(permit, Some(session_id));
+        let answer_headers = self.answer_headers();
+        let handshaken = upgrade::handshake(
+            &worker.connector,
+            permit,
+            &self.request,
+            &offered,
+            &pieces,
+            self.head_bytes,
+            &answer_headers,
+        )
+        .await;
+        match handshaken {
+            Ok(Handshaken::Switched(switched)) => {
+                self.open(stream, permit, session_id, switched, record)
+                    .await
+            }
+            Ok(Handshaken::Declined(declined)) => {
+                let carried = declined.relay(stream, &answer_headers).await;
+                self.finish(stream, permit, carried, record).await
+            }
+            Err(failure) => self.fail(stream, &permit.route, failure, record).await,
+        }
+    }
+
+    /// Registers the session and then tells the client.
+    async fn open(
+        &self,
+        stream: &mut Stream,
+        permit: &Permit<'_>,
+        id: SessionId,
+        switched: Switched,
+        record: Record<'_>,
+    ) -> After {
+        let Switched {
+            stream: upstream,
+            early,
+            answer,
+        } = switched;
+        let opened = Opened::register(
+            self.connection.worker,
+            permit,
+            id,
+            upstream,
+            self.behind.to_vec(),
+            early,
+            self.who,
+        );
+        if let Ok(()) = write_all(stream, &mut [IoSlice::new(&answer)], WRITE_STALL).await {
+            record.finish(&Outcome::Upgraded);
+            After::Upgraded(Box::new(opened))
+        } else {
+            record.finish(&Outcome::ClientGone);
+            After::Close
+        }
+    }
+
+    /// The head as the upstream gets it.
+    fn outgoing(&self, permit: &Permit<'_>, session: Option<SessionId>) -> Pieces {
+        let request_id = self.who.request_id.to_string();
+        let facts = Facts {
+            peer: self.connection.peer,
+            trusted: self.trusted,
+            nominated: self.nominated,
+            request_id: &request_id,
+            now: clock::now(),
+            session,
+        };
+        outgoing::request_head(self.policy, permit, &self.request, facts)
+    }
+
+    async fn finish(
+        &self,
+        stream: &mut Stream,
+        permit: &Permit<'_>,
+        carried: Result<Carried, Failure>,
+        record: Record<'_>,
+    ) -> After {
+        match carried {
+            Ok(Carried {
+                status,
+                next,
+                upstream_time,
+            }) => {
+                record.finish(&Outcome::Carried {
+                    status,
+                    upstream: upstream_time,
+                });
+                match next {
+                    Next::Continue(leftover) => After::Continue(leftover),
+                    Next::Linger => After::Linger,
+                }
+            }
+            Err(failure) => self.fail(stream, &permit.route, failure, record).await,
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! One HTTP exchange: a permitted request to the upstream, its answer to the client.
+//!
+//! Both bodies move at once, so an answer may come before the upload has ended. Every wait has a
+//! deadline, memory is bounded by two buffers, and a connection is reused only when both messages
+//! on it have ended where their framing says.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use pingora::connectors::TransportConnector;
+use pingora::prelude::timeout;
+use pingora::protocols::Stream;
+
+use crate::gate::permit::Permit;
+use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
+use crate::proxy::buffer::{BUFFER_BYTES, Buffer, Leftover};
+use crate::proxy::io::{WRITE_STALL, write_all};
+use crate::proxy::pieces::Pieces;
+use crate::proxy::pool::{self, ConnectError};
+use crate::proxy::pump::Pump;
+use crate::proxy::watch::Watch;
+use crate::wire::body::{Body, Framing, Side, response_framing};
+use crate::wire::head::{self, HeadLimits, ResponseHead, Version};
+
+mod attempt;
+
+use attempt::{Answer, Attempt, attempt};
+
+/// How long an upstream may pause within its answer.
+const BODY_STALL: Duration = Duration::from_mins(5);
+/// What an answer's head may be; upstreams are trusted more than clients, but not without end.
+pub(crate) const ANSWER_LIMITS: HeadLimits = HeadLimits {
+    head_bytes: BUFFER_BYTES,
+    headers: 256,
+    target_bytes: 0,
+};
+
+/// One permitted request, ready to go.
+pub(crate) struct Exchange<'a, 'p> {
+    pub(crate) connector: &'a TransportConnector,
+    pub(crate) client: &'a mut Stream,
+    pub(crate) permit: &'a Permit<'p>,
+    pub(crate) method: &'a str,
+    pub(crate) version: Version,
+    pub(crate) framing: Framing,
+    /// The client waits for `100 Continue`.
+    pub(crate) expects_continue: bool,
+    /// The client wants to go on, and so do we.
+    pub(crate) keep_alive: bool,
+    /// The head as it goes out.
+    pub(crate) pieces: &'a Pieces,
+    /// The head as it came in.
+    pub(crate) head: &'a [u8],
+    /// What was read behind it.
+    pub(crate) behind: &'a [u8],
+    /// The header lines that we add to the answer.
+    pub(crate) answer_headers: &'a AnswerLines,
+}
+
+/// An exchange that reached its answer.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    pub(crate) status: u16,
+    pub(crate) next: Next,
+    /// From the request's last step to the answer's head.
+    pub(crate) upstream_time: Duration,
+}
+
+/// What becomes of the client's connection.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// The next request, of which some bytes may be here already.
+    Continue(Leftover),
+    /// Close, but read a while: what the client still sends must not reset the answer away.
+    Linger,
+}
+
+/// Why an exchange did not reach its end.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Connect(ConnectError),
+    /// The upstream closed, failed or spoke nonsense before its answer began.
+    Upstream(&'static str),
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
+    /// The client's body is malformed.
+    ClientBody,
+    /// The client stopped sending its body.
+    ClientTimeout,
+    /// The client is gone; there is nobody to answer.
+    ClientGone,
+    /// The answer had begun and cannot be completed.
+    Cut {
+        status: u16,
+    },
+}
+
+/// Carries the request and its answer.
+pub(crate) async fn run(mut exchange: Exchange<'_, '_>) -> Result<Carried, Failure> {
+    let mut upload = Pump::new(Body::new(exchange.framing, Side::Request));
+    let body_here = upload
+        .at_hand(exchange.behind)
+        .map_err(|_| Failure::ClientBody)?;
+    let (body, next_request) = exchange
+        .behind
+        .split_at_checked(body_here)
+        .unwrap_or_default();
+    let mut watch = Watch::default();
+    if !next_request.is_empty() {
+        watch.stop();
+    }
+    let started = Instant::now();
+    let (upstream, mut answer) = send(&mut exchange, &mut upload, &mut watch, body).await?;
+    let upstream_time = started.elapsed();
+    let leftover = copy(next_request);
+    relay(
+        exchange,
+        upstream,
+        &mut answer,
+        upload,
+        watch,
+        leftover,
+        upstream_time,
+    )
+    .await
+}
+
+/// Sends the request and waits for the head of the final answer, on a kept connection first.
+async fn send(
+    exchange: &mut Exchange<'_, '_>,
+    upload: &mut Pump,
+    watch: &mut Watch,
+    body: &[u8],
+) -> Result<(Stream, Answer), Failure> {
+    let route_upstream = &exchange.permit.route.upstream;
+    // Repeating a request is safe if it changes nothing, or if it cannot have been understood.
+    let repeatable = matches!(
+        exchange.method,
+        "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
+    ) || (!exchange.framing.is_empty() && body.is_empty());
+    if let Some(mut stream) = pool::reuse(route_upstream) {
+        match attempt(exchange, &mut stream, upload, watch, body).await {
+            Ok(answer) => return Ok((stream, answer)),
+            Err(Attempt::Stale) if repeatable && upload.is_untouched() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut stream = pool::connect(exchange.connector, route_upstream)
+        .await
+        .map_err(Failure::Connect)?;
+    let answer = attempt(exchange, &mut stream, upload, watch, body).await?;
+    Ok((stream, answer))
+}
+
+/// Sends the answer on, whole.
+async fn relay(
+    exchange: Exchange<'_, '_>,
+    mut upstream: Stream,
+    answer: &mut Answer,
+    mut upload: Pump,
+    mut watch: Watch,
+    next_request: Leftover,
+    upstream_time: Duration,
+) -> Result<Carried, Failure> {
+    let Exchange {
+        client,
+        method,
+        version,
+        keep_alive,
+        permit,
+        answer_headers,
+        ..
+    } = exchange;
+    let head = parse(answer.bytes())?;
+    let (status, head_len) = (head.status, head.len);
+    let framing = response_framing(&head, method)
+        .map_err(|_| Failure::Upstream("an answer whose end is in doubt"))?;
+    let dechunk = version == Version::Http10 && framing == Framing::Chunked;
+    let keep_alive = keep_alive && upload.is_done() && !dechunk && framing != Framing::UntilClose;
+    let upstream_stays = framing != Framing::UntilClose && answer_head::keeps_alive(&head);
+    let pieces = answer_head::rewrite(
+        &head,
+        AnswerHead {
+            version,
+            keep_alive,
+            added: answer_headers,
+        },
+    );
+
+    let mut download = if dechunk {
+        Pump::dechunking()
+    } else {
+        Pump::new(Body::new(framing, Side::Response))
+    };
+    let behind = answer.bytes().get(head_len..).unwrap_or_default();
+    let taken = download
+        .at_hand(behind)
+        .map_err(|_| Failure::Upstream("a malformed body"))?;
+    let body = if dechunk {
+        &[][..]
+    } else {
+        behind.get(..taken).unwrap_or_default()
+    };
+    let upstream_silent = taken == behind.len();
+    let mut slices = pieces.slices(answer.bytes(), body);
+    write_all(client, &mut slices, WRITE_STALL)
+        .await
+        .map_err(|_| Failure::Cut { status })?;
+    drop(slices);
+
+    if upload.has_leftover() {
+        watch.stop();
+    }
+    let upload_ended = finish(
+        client,
+        &mut upstream,
+        &mut upload,
+        &mut download,
+        &mut watch,
+    )
+    .await
+    .map_err(|()| Failure::Cut { status })?;
+    if upstream_stays && upload_ended && upstream_silent && !download.has_leftover() {
+        pool::keep(&permit.route.upstream, upstream);
+    }
+    let next = if keep_alive && upload_ended {
+        // The bytes behind the request are in one of three places, wherever its end was found.
+        let behind = [next_request, upload.into_leftover(), watch.into_leftover()];
+        let next = behind.into_iter().find(|leftover| !leftover.is_empty());
+        Next::Continue(next.unwrap_or_default())
+    } else {
+        Next::Linger
+    };
+    Ok(Carried {
+        status,
+        next,
+        upstream_time,
+    })
+}
+
+/// Moves both bodies until the answer is through. Tells whether the upload is as well.
+async fn finish(
+    client: &mut Stream,
+    upstream: &mut Stream,
+    upload: &mut Pump,
+    download: &mut Pump,
+    watch: &mut Watch,
+) -> Result<bool, ()> {
+    let mut upload_stopped = false;
+    while !download.is_done() {
+        let before = (upload.progress(), download.progress());
+        let limit = if download.waits_for_source() {
+            BODY_STALL
+        } else {
+            WRITE_STALL
+        };
+        let step = poll_fn(|cx| {
+            if upload.is_done() {
+                if watch.poll_gone(cx, client).is_ready() {
+                    return Poll::Ready(Err(()));
+                }
+            } else if !upload_stopped {
+                // A broken upload does not take the answer away from the client.
+                if let Poll::Ready(Err(_)) = upload.poll_pump(cx, client, upstream) {
+                    upload_stopped = true;
+                }
+            }
+            match download.poll_pump(cx, upstream, client) {
+                // Through: where its framing says, or where its connection ends.
+                Poll::Ready(result) => Poll::Ready(result.map_err(|_| ()).map(|()| true)),
+                Poll::Pending if (upload.progress(), download.progress()) != before => {
+                    Poll::Ready(Ok(false))
+                }
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        if timeout(limit, step).await.map_err(|_| ())?? {
+            break;
+        }
+    }
+    Ok(!upload_stopped && upload.is_done())
+}
+
+/// The head was found complete a moment ago.
+fn parse(bytes: &[u8]) -> Result<ResponseHead<'_>, Failure> {
+    match head::response(bytes, &ANSWER_LIMITS) {
+        Ok(Some(head)) => Ok(head),
+        Ok(None) | Err(_) => Err(Failure::Upstream("a malformed answer")),
+    }
+}
+
+/// Pipelined bytes out of the request's buffer, which is about to be reused.
+fn copy(bytes: &[u8]) -> Leftover {
+    if bytes.is_empty() {
+        Leftover::default()
+    } else {
+        Buffer::lend(bytes.len()).filled_with(bytes)
+    }
+}

@@ -1,0 +1,180 @@
+//! One attempt to have a request answered: it is written, its body goes on, and the head of the
+//! final answer is read.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use pingora::prelude::timeout;
+use pingora::protocols::Stream;
+
+use crate::proxy::buffer::Buffer;
+use crate::proxy::exchange::{ANSWER_LIMITS, Exchange, Failure};
+use crate::proxy::io::{WRITE_STALL, poll_read_at, write_all};
+use crate::proxy::pump::{Pump, PumpError};
+use crate::proxy::watch::Watch;
+use crate::wire::head;
+
+/// How long a client may pause within its body.
+const UPLOAD_STALL: Duration = Duration::from_mins(1);
+/// How long an upstream may take to say `100 Continue` before the gate says it in its stead.
+const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+/// Interim answers that an upstream may send before the final one.
+const MOST_INTERIM: usize = 16;
+/// The upstream's answer, as far as it has been read.
+pub(super) struct Answer {
+    buffer: Buffer,
+    filled: usize,
+}
+
+pub(super) enum Attempt {
+    /// Closed without a byte of an answer: the connection may have died while it was kept.
+    Stale,
+    Failed(Failure),
+}
+
+impl From<Attempt> for Failure {
+    fn from(attempt: Attempt) -> Self {
+        match attempt {
+            Attempt::Stale => Self::Upstream("the upstream closed without an answer"),
+            Attempt::Failed(failure) => failure,
+        }
+    }
+}
+
+pub(super) async fn attempt(
+    exchange: &mut Exchange<'_, '_>,
+    upstream: &mut Stream,
+    upload: &mut Pump,
+    watch: &mut Watch,
+    body: &[u8],
+) -> Result<Answer, Attempt> {
+    let mut slices = exchange.pieces.slices(exchange.head, body);
+    if write_all(upstream, &mut slices, WRITE_STALL).await.is_err() {
+        return Err(Attempt::Stale);
+    }
+    let mut answer = Answer {
+        buffer: Buffer::lend(0),
+        filled: 0,
+    };
+    let mut interim = 0;
+    let mut asked = None;
+    loop {
+        match head::response(answer.bytes(), &ANSWER_LIMITS) {
+            Ok(Some(head)) if head.status == 101 => {
+                return Err(Attempt::Failed(Failure::Upstream(
+                    "an upgrade that nobody asked for",
+                )));
+            }
+            Ok(Some(head)) if head.status >= 200 => return Ok(answer),
+            Ok(Some(head)) => {
+                interim += 1;
+                if interim > MOST_INTERIM {
+                    return Err(Attempt::Failed(Failure::Upstream(
+                        "too many interim answers",
+                    )));
+                }
+                let (len, status) = (head.len, head.status);
+                if status == 100 && exchange.expects_continue {
+                    exchange.tell_to_continue().await?;
+                }
+                answer.drop_front(len);
+            }
+            Ok(None) => {
+                let waits = exchange.expects_continue && upload.is_untouched();
+                let limit = if waits {
+                    CONTINUE_AFTER
+                } else if upload.is_done() {
+                    // From the end of the request on, and however slowly the answer drips.
+                    let asked = *asked.get_or_insert_with(Instant::now);
+                    let whole = exchange.permit.route.upstream.response_timeout;
+                    whole.saturating_sub(asked.elapsed())
+                } else {
+                    UPLOAD_STALL
+                };
+                match read_answer(exchange.client, upstream, upload, watch, &mut answer, limit)
+                    .await
+                {
+                    // The upstream knows nothing of `Expect`; the client need not suffer for it.
+                    Err(Attempt::Failed(Failure::ClientTimeout | Failure::UpstreamTimeout))
+                        if waits =>
+                    {
+                        exchange.tell_to_continue().await?;
+                    }
+                    result => result?,
+                }
+            }
+            Err(_) => return Err(Attempt::Failed(Failure::Upstream("a malformed answer"))),
+        }
+    }
+}
+
+impl Exchange<'_, '_> {
+    /// Lets a client that waits send its body (RFC 9110 §10.1.1), once.
+    async fn tell_to_continue(&mut self) -> Result<(), Attempt> {
+        self.expects_continue = false;
+        let mut line = [io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")];
+        write_all(self.client, &mut line, WRITE_STALL)
+            .await
+            .map_err(|_| Attempt::Failed(Failure::ClientGone))
+    }
+}
+
+/// Lets the request's body go on and reads more of the answer, until one of them has moved.
+async fn read_answer(
+    client: &mut Stream,
+    upstream: &mut Stream,
+    upload: &mut Pump,
+    watch: &mut Watch,
+    answer: &mut Answer,
+    limit: Duration,
+) -> Result<(), Attempt> {
+    let before = upload.progress();
+    let step = poll_fn(|cx| {
+        if upload.is_done() {
+            if watch.poll_gone(cx, client).is_ready() {
+                return Poll::Ready(Err(Attempt::Failed(Failure::ClientGone)));
+            }
+        } else {
+            match upload.poll_pump(cx, client, upstream) {
+                Poll::Ready(Err(PumpError::Source(_))) => {
+                    return Poll::Ready(Err(Attempt::Failed(Failure::ClientGone)));
+                }
+                Poll::Ready(Err(PumpError::Body(_))) => {
+                    return Poll::Ready(Err(Attempt::Failed(Failure::ClientBody)));
+                }
+                // The upstream takes no more, but may have said why.
+                Poll::Ready(Err(PumpError::Sink(_)) | Ok(())) | Poll::Pending => {}
+            }
+        }
+        match poll_read_at(cx, upstream, &mut answer.buffer, answer.filled) {
+            Poll::Ready(Ok(n)) if n > 0 => {
+                answer.filled += n;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(_) if answer.filled == 0 => Poll::Ready(Err(Attempt::Stale)),
+            Poll::Ready(_) => Poll::Ready(Err(Attempt::Failed(Failure::Upstream(
+                "the upstream closed in the middle of its answer's head",
+            )))),
+            Poll::Pending if upload.progress() > before => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    match timeout(limit, step).await {
+        Ok(result) => result,
+        Err(_) if upload.waits_for_source() => Err(Attempt::Failed(Failure::ClientTimeout)),
+        Err(_) => Err(Attempt::Failed(Failure::UpstreamTimeout)),
+    }
+}
+
+impl Answer {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
+    }
+
+    fn drop_front(&mut self, n: usize) {
+        self.buffer.copy_within(n.min(self.filled)..self.filled, 0);
+        self.filled = self.filled.saturating_sub(n);
+    }
+}

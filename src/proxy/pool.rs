@@ -1,0 +1,185 @@
+//! Connections to upstreams, kept for reuse by the worker thread that opened them.
+//!
+//! Each worker is one thread, so its list needs no lock, and a connection never changes threads.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
+use pingora::connectors::TransportConnector;
+use pingora::prelude::{HttpPeer, timeout};
+use pingora::protocols::Stream;
+use tokio::io::{AsyncRead as _, ReadBuf};
+
+use crate::policy::upstream::Upstream;
+
+/// Idle connections that are kept per upstream and worker.
+const KEPT: usize = 128;
+/// How long; shorter than what common servers allow, so that they seldom close first.
+const IDLE: Duration = Duration::from_secs(15);
+
+thread_local! {
+    static IDLE_CONNECTIONS: RefCell<HashMap<Arc<str>, Vec<Idle>>> = RefCell::default();
+}
+
+#[derive(Debug)]
+struct Idle {
+    stream: Stream,
+    since: Instant,
+}
+
+/// Why no connection to an upstream could be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("cannot resolve the upstream's host name")]
+    Resolve(#[source] io::Error),
+    #[error("cannot connect to the upstream")]
+    Connect(#[source] Box<pingora::Error>),
+    #[error("connecting to the upstream takes too long")]
+    Timeout,
+}
+
+/// An idle connection that still looks alive. It may prove stale all the same.
+pub(crate) fn reuse(upstream: &Upstream) -> Option<Stream> {
+    IDLE_CONNECTIONS.with(|lists| {
+        let mut lists = lists.try_borrow_mut().ok()?;
+        let list = lists.get_mut(&upstream.address)?;
+        while let Some(mut idle) = list.pop() {
+            if is_quiet_now(&mut idle.stream) {
+                return Some(idle.stream);
+            }
+        }
+        None
+    })
+}
+
+/// Keeps a connection on which everything was read and written.
+pub(crate) fn keep(upstream: &Upstream, stream: Stream) {
+    IDLE_CONNECTIONS.with(|lists| {
+        let Ok(mut lists) = lists.try_borrow_mut() else {
+            return;
+        };
+        if !lists.contains_key(&upstream.address) {
+            lists.insert(Arc::clone(&upstream.address), Vec::new());
+        }
+        if let Some(list) = lists.get_mut(&upstream.address)
+            && list.len() < KEPT
+        {
+            list.push(Idle {
+                stream,
+                since: Instant::now(),
+            });
+        }
+    });
+}
+
+/// Closes what has been idle for too long or was closed by the upstream. Returns how many remain.
+pub(crate) fn reap() -> usize {
+    IDLE_CONNECTIONS.with(|lists| {
+        let Ok(mut lists) = lists.try_borrow_mut() else {
+            return 0;
+        };
+        for list in lists.values_mut() {
+            list.retain_mut(|idle| idle.since.elapsed() < IDLE && is_quiet(&mut idle.stream));
+        }
+        lists.retain(|_, list| !list.is_empty());
+        lists.values().map(Vec::len).sum()
+    })
+}
+
+/// Opens a connection; resolving and connecting share the upstream's `connect_timeout`.
+///
+/// A host name is resolved every time, so a changed address is used at once and nothing is kept
+/// beyond what the system's resolver keeps.
+pub(crate) async fn connect(
+    connector: &TransportConnector,
+    upstream: &Upstream,
+) -> Result<Stream, ConnectError> {
+    let connect = async {
+        let addresses: Vec<SocketAddr> = match upstream.address.parse() {
+            Ok(address) => vec![address],
+            Err(_) => tokio::net::lookup_host(&*upstream.address)
+                .await
+                .map_err(ConnectError::Resolve)?
+                .collect(),
+        };
+        let mut last = ConnectError::Resolve(io::ErrorKind::NotFound.into());
+        for address in addresses {
+            let peer = HttpPeer::new(address, false, String::new());
+            match connector.new_stream(&peer).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = ConnectError::Connect(error),
+            }
+        }
+        Err(last)
+    };
+    timeout(upstream.connect_timeout, connect)
+        .await
+        .unwrap_or(Err(ConnectError::Timeout))
+}
+
+/// Neither closed nor sending: an upstream has nothing to say before it is asked.
+///
+/// The runtime answers from what it knows of the socket since it last looked, which is enough to
+/// reap by.
+fn is_quiet(stream: &mut Stream) -> bool {
+    let mut byte = [0];
+    let mut buffer = ReadBuf::new(&mut byte);
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(
+        Pin::new(stream).poll_read(&mut cx, &mut buffer),
+        Poll::Pending
+    )
+}
+
+/// The same, asked of the kernel: bytes that an upstream sent behind its last answer would be
+/// taken for the answer to somebody else's request.
+fn is_quiet_now(stream: &mut Stream) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(stream.id(), &mut [0], flags) == Err(Errno::EAGAIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use pingora::protocols::l4::stream::Stream as L4Stream;
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// A connection that the runtime believes to be quiet, and its other end.
+    async fn quiet() -> (Stream, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let mut stream: Stream = Box::new(L4Stream::from(stream));
+        assert!(is_quiet(&mut stream));
+        (stream, listener.accept().unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn bytes_that_the_runtime_has_not_heard_of_yet_make_a_connection_useless() {
+        let (mut stream, mut upstream) = quiet().await;
+        assert!(is_quiet_now(&mut stream));
+        upstream.write_all(b"poison").unwrap();
+        assert!(is_quiet(&mut stream), "the runtime has not looked since");
+        assert!(!is_quiet_now(&mut stream));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_upstream_has_closed_is_useless() {
+        let (mut stream, upstream) = quiet().await;
+        drop(upstream);
+        assert!(!is_quiet_now(&mut stream));
+    }
+}

@@ -1,0 +1,167 @@
+//! What a request leaves behind: one log line and the counters. Never a credential.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use crate::gate::Lookups;
+use crate::gate::denial::Denial;
+use crate::gate::permit::Permit;
+use crate::policy::Policy;
+use crate::policy::route::Route;
+use crate::proxy::Shared;
+use crate::request_id::RequestId;
+
+/// The label of what belongs to no route.
+pub(crate) const NO_ROUTE: &str = "-";
+
+/// Which request it is, for every line about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Who {
+    pub(crate) request_id: RequestId,
+    pub(crate) client: IpAddr,
+    pub(crate) started: Instant,
+}
+
+/// A request whose end is still to be told.
+pub(crate) struct Record<'a> {
+    shared: &'a Shared,
+    method: &'a str,
+    route: Arc<str>,
+    who: Who,
+    reason: &'static str,
+    authenticator: Option<Arc<str>>,
+    subject: Option<Arc<str>>,
+}
+
+/// How a request ended.
+pub(crate) enum Outcome<'a> {
+    /// The upstream's answer went through.
+    Carried {
+        status: u16,
+        upstream: Duration,
+    },
+    /// The gate refused.
+    Answered {
+        status: u16,
+    },
+    /// The gate answered in the upstream's stead.
+    Failed {
+        status: u16,
+        reason: &'a str,
+    },
+    /// The answer broke off.
+    Cut {
+        status: u16,
+    },
+    ClientGone,
+    /// It is a WebSocket now; its end is told separately.
+    Upgraded,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn begin(
+        shared: &'a Shared,
+        method: &'a str,
+        route: Option<&Route>,
+        who: Who,
+    ) -> Self {
+        Self {
+            shared,
+            method,
+            route: route.map_or_else(|| Arc::from(NO_ROUTE), |route| Arc::clone(&route.name)),
+            who,
+            reason: "ok",
+            authenticator: None,
+            subject: None,
+        }
+    }
+
+    /// Counts an admission.
+    pub(crate) fn admitted(
+        mut self,
+        policy: &Policy,
+        permit: &Permit<'_>,
+        lookups: &Lookups,
+    ) -> Self {
+        if let Some(admission) = &permit.admission {
+            self.authenticator = Some(Arc::clone(&admission.authenticator));
+            self.subject.clone_from(&admission.principal.subject);
+        }
+        self.shared.metrics.decision(&self.route, "allow", "ok");
+        self.shared.metrics.lookups(policy, lookups);
+        self
+    }
+
+    /// Counts a denial.
+    pub(crate) fn denied(mut self, policy: &Policy, denial: &Denial, lookups: &Lookups) -> Self {
+        self.reason = denial.reason();
+        let result = match denial {
+            Denial::Unavailable { source } => {
+                warn!(
+                    request_id = %self.who.request_id,
+                    route = &*self.route,
+                    error = &**source,
+                    "a credential could not be checked"
+                );
+                "error"
+            }
+            Denial::Ambiguous
+            | Denial::BadHandshake
+            | Denial::Forbidden(_)
+            | Denial::Method { .. }
+            | Denial::NoCredential { .. }
+            | Denial::NoRoute
+            | Denial::Rejected { .. }
+            | Denial::UpgradeRequired => "deny",
+        };
+        self.shared
+            .metrics
+            .decision(&self.route, result, self.reason);
+        self.shared.metrics.lookups(policy, lookups);
+        self
+    }
+
+    /// Tells what went wrong with an upstream.
+    pub(crate) fn note_upstream(&self, upstream: &str, problem: &dyn Display) {
+        warn!(request_id = %self.who.request_id, upstream, %problem, "upstream failed");
+    }
+
+    /// Writes the access line and counts the answer.
+    pub(crate) fn finish(self, outcome: &Outcome<'_>) {
+        let (status, reason, upstream) = match *outcome {
+            Outcome::Carried { status, upstream } => (status, self.reason, Some(upstream)),
+            Outcome::Answered { status } => (status, self.reason, None),
+            Outcome::Failed { status, reason } => (status, reason, None),
+            Outcome::Cut { status } => (status, "cut", None),
+            // The status that nginx made common for it; nothing was sent.
+            Outcome::ClientGone => (499, "client_gone", None),
+            Outcome::Upgraded => (101, self.reason, None),
+        };
+        let took = self.who.started.elapsed();
+        let metrics = &self.shared.metrics;
+        metrics.request(self.method, status, &self.route);
+        if status != 101 {
+            metrics.duration(&self.route, took);
+        }
+        if let Some(upstream) = upstream {
+            metrics.upstream_time(&self.route, upstream);
+        }
+        info!(
+            target: "imgate::access",
+            request_id = %self.who.request_id,
+            client = %self.who.client,
+            method = self.method,
+            route = &*self.route,
+            status,
+            reason,
+            authenticator = self.authenticator.as_deref(),
+            subject = self.subject.as_deref(),
+            seconds = took.as_secs_f64(),
+            "request"
+        );
+    }
+}

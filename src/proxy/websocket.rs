@@ -1,0 +1,106 @@
+//! A WebSocket that passed the gate: from the relayed 101 to its last frame.
+
+use std::sync::Arc;
+
+use pingora::protocols::Stream;
+use tracing::info;
+
+use crate::clock;
+use crate::config::document::AtExpiry;
+use crate::gate::permit::Permit;
+use crate::metrics::{Gauged, OpenSession};
+use crate::proxy::Worker;
+use crate::proxy::record::Who;
+use crate::session::registry::Session;
+use crate::session::{Opening, SessionId};
+use crate::tunnel;
+
+/// Both handshakes are done.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    session: Session,
+    gauge: OpenSession,
+    upstream: Stream,
+    from_client: Vec<u8>,
+    from_upstream: Vec<u8>,
+    subject: Option<Arc<str>>,
+    who: Who,
+}
+
+impl Opened {
+    /// Registers the session. From here on its deadline is watched.
+    pub(crate) fn register(
+        worker: &Worker,
+        permit: &Permit<'_>,
+        id: SessionId,
+        upstream: Stream,
+        from_client: Vec<u8>,
+        from_upstream: Vec<u8>,
+        who: Who,
+    ) -> Self {
+        let route = &permit.route;
+        let admission = permit.admission.as_ref();
+        let deadline = match route.session.at_expiry {
+            AtExpiry::Close => admission.and_then(|admission| admission.not_after),
+        };
+        let opening = Opening {
+            route: Arc::clone(&route.name),
+            device_type: permit.device_type().cloned(),
+            deadline,
+            idle_timeout: route.session.idle_timeout,
+        };
+        // A name of the configuration; what a token says of its device is not.
+        let device_type = admission
+            .and_then(|admission| admission.device.as_ref())
+            .map(|device| &*device.device_type);
+        let gauge = worker
+            .shared
+            .metrics
+            .session_opened(&route.name, device_type);
+        Self {
+            session: worker
+                .shared
+                .registry
+                .open(id, opening, clock::now(), clock::steady()),
+            gauge,
+            upstream,
+            from_client,
+            from_upstream,
+            subject: admission.and_then(|admission| admission.principal.subject.clone()),
+            who,
+        }
+    }
+
+    /// Carries frames until the session ends, and tells how it ended. The connection counts as
+    /// active all the while.
+    pub(crate) async fn run(self: Box<Self>, client: Stream, _connection: Gauged) {
+        let Self {
+            session,
+            gauge,
+            upstream,
+            from_client,
+            from_upstream,
+            subject,
+            who,
+        } = *self;
+        let ended = tunnel::run(client, upstream, from_client, from_upstream, &session).await;
+        let live = session.live();
+        let age = ended.at.since(live.since);
+        let (received, sent) = live.bytes();
+        info!(
+            target: "imgate::access",
+            request_id = %who.request_id,
+            session_id = %live.id,
+            client = %who.client,
+            route = &*live.opening.route,
+            device_type = live.opening.device_type.as_deref(),
+            subject = subject.as_deref(),
+            reason = ended.by.as_str(),
+            received,
+            sent,
+            seconds = age.as_secs_f64(),
+            "session"
+        );
+        gauge.closed(ended.by.as_str(), age, received, sent);
+    }
+}
