@@ -1,0 +1,359 @@
+//! What Prometheus sees. Labels are configured names and closed words, never a request's own text.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus::{
+    Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::clock::UnixTime;
+use crate::gate::Lookups;
+use crate::policy::Policy;
+use crate::policy::authenticator::Lookup;
+use crate::tunnel::Ending;
+
+mod families;
+mod guards;
+
+use families::Families;
+pub use guards::{Gauged, OpenSession};
+
+/// Request and upstream times: from a local backend's fastest answer to a stuck one.
+const SECONDS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+];
+/// What the gate itself does takes microseconds, or as long as Redis takes.
+const SMALL_SECONDS: &[f64] = &[
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0,
+];
+/// Sessions last from a moment to more than a day.
+const SESSION_SECONDS: &[f64] = &[
+    1.0,
+    10.0,
+    60.0,
+    300.0,
+    900.0,
+    3600.0,
+    4.0 * 3600.0,
+    12.0 * 3600.0,
+    86_400.0,
+];
+
+/// The label of sessions on routes that ask for no device type.
+const NO_DEVICE: &str = "-";
+
+/// All metrics of the process, in a registry of their own.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    upstream_times: HistogramVec,
+    overheads: HistogramVec,
+    auth_durations: HistogramVec,
+    decisions: IntCounterVec,
+    cache_hits: IntCounterVec,
+    cache_misses: IntCounterVec,
+    cache_entries: IntGaugeVec,
+    connections: IntGauge,
+    sessions_open: IntGaugeVec,
+    sessions_closed: IntCounterVec,
+    session_seconds: HistogramVec,
+    session_bytes: IntCounterVec,
+    reloads: IntCounterVec,
+    reload_ok: IntGauge,
+    reload_time: IntGauge,
+    draining: IntGauge,
+}
+
+impl Metrics {
+    /// Registers everything.
+    ///
+    /// # Errors
+    ///
+    /// Only if two metrics have the same name, which the tests would show.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let new = Families {
+            registry: &registry,
+        };
+        let metrics = Self {
+            requests: new.counters(
+                "http_requests_total",
+                "Requests by method, status and route.",
+                &["method", "code", "route"],
+            )?,
+            durations: new.histograms(
+                "http_request_duration_seconds",
+                "Time from a request's first byte to its answer's last.",
+                &["route"],
+                SECONDS,
+            )?,
+            upstream_times: new.histograms(
+                "upstream_response_seconds",
+                "Time from forwarding a request to its answer's head.",
+                &["route"],
+                SECONDS,
+            )?,
+            overheads: new.histograms(
+                "proxy_overhead_seconds",
+                "Time that the gate itself adds before a request is forwarded.",
+                &["route"],
+                SMALL_SECONDS,
+            )?,
+            auth_durations: new.histograms(
+                "auth_duration_seconds",
+                "Time that judging a request takes, look-ups at Redis included.",
+                &["route"],
+                SMALL_SECONDS,
+            )?,
+            decisions: new.counters(
+                "auth_decisions_total",
+                "Decisions by route, result (allow, deny, error) and reason.",
+                &["route", "result", "reason"],
+            )?,
+            cache_hits: new.counters(
+                "verdict_cache_hits_total",
+                "Credentials whose verdict was known.",
+                &["authenticator"],
+            )?,
+            cache_misses: new.counters(
+                "verdict_cache_misses_total",
+                "Credentials that had to be verified.",
+                &["authenticator"],
+            )?,
+            cache_entries: new.gauges(
+                "verdict_cache_entries",
+                "Verdicts that are kept.",
+                &["authenticator"],
+            )?,
+            connections: new.gauge("connections_active", "Client connections, idle ones too.")?,
+            sessions_open: new.gauges(
+                "sessions_open",
+                "Living WebSocket sessions.",
+                &["route", "device_type"],
+            )?,
+            sessions_closed: new.counters(
+                "sessions_closed_total",
+                "Ended WebSocket sessions by what ended them.",
+                &["route", "reason"],
+            )?,
+            session_seconds: new.histograms(
+                "session_duration_seconds",
+                "How long WebSocket sessions lasted.",
+                &["route"],
+                SESSION_SECONDS,
+            )?,
+            session_bytes: new.counters(
+                "session_bytes_total",
+                "Bytes of ended WebSocket sessions, from (in) and to (out) clients.",
+                &["route", "direction"],
+            )?,
+            reloads: new.counters(
+                "config_reloads_total",
+                "Attempts to load the configuration again.",
+                &["result"],
+            )?,
+            reload_ok: new.gauge(
+                "config_last_reload_successful",
+                "Whether the configuration in force is the one on disk.",
+            )?,
+            reload_time: new.gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was loaded.",
+            )?,
+            draining: new.gauge("draining", "Whether the gate is shutting down.")?,
+            registry,
+        };
+        metrics.register_process()?;
+        Ok(metrics)
+    }
+
+    /// The text exposition of everything.
+    ///
+    /// # Errors
+    ///
+    /// If a metric cannot be encoded.
+    pub fn text(&self, policy: &Policy) -> Result<Vec<u8>, prometheus::Error> {
+        self.cache_entries.reset();
+        for authenticator in policy.authenticators() {
+            let entries = i64::try_from(authenticator.cached()).unwrap_or(i64::MAX);
+            self.cache_entries
+                .with_label_values(&[&*authenticator.name])
+                .set(entries);
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// Lets the series of a policy exist from the start, so that a first event is an increase.
+    pub fn prepare(&self, policy: &Policy) {
+        for authenticator in policy.authenticators() {
+            let _ = self.cache_hits.with_label_values(&[&*authenticator.name]);
+            let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
+        }
+        for route in policy.routes().all().iter().filter(|route| route.websocket) {
+            for ending in Ending::ALL {
+                let _ = self
+                    .sessions_closed
+                    .with_label_values(&[&*route.name, ending.as_str()]);
+            }
+            let mut device_types = route.require.device_types().peekable();
+            if device_types.peek().is_none() {
+                let _ = self
+                    .sessions_open
+                    .with_label_values(&[&*route.name, NO_DEVICE]);
+            }
+            for device_type in device_types {
+                let _ = self
+                    .sessions_open
+                    .with_label_values(&[&*route.name, device_type]);
+            }
+        }
+    }
+
+    pub fn request(&self, method: &str, status: u16, route: &str) {
+        let code = status.to_string();
+        self.requests
+            .with_label_values(&[method, &code, route])
+            .inc();
+    }
+
+    pub fn duration(&self, route: &str, took: Duration) {
+        self.durations
+            .with_label_values(&[route])
+            .observe(took.as_secs_f64());
+    }
+
+    pub fn upstream_time(&self, route: &str, took: Duration) {
+        self.upstream_times
+            .with_label_values(&[route])
+            .observe(took.as_secs_f64());
+    }
+
+    pub fn overhead(&self, route: &str, took: Duration) {
+        self.overheads
+            .with_label_values(&[route])
+            .observe(took.as_secs_f64());
+    }
+
+    pub fn auth_duration(&self, route: &str, took: Duration) {
+        self.auth_durations
+            .with_label_values(&[route])
+            .observe(took.as_secs_f64());
+    }
+
+    pub fn decision(&self, route: &str, result: &str, reason: &str) {
+        self.decisions
+            .with_label_values(&[route, result, reason])
+            .inc();
+    }
+
+    pub fn lookups(&self, policy: &Policy, lookups: &Lookups) {
+        for (id, lookup) in lookups {
+            let Some(authenticator) = policy.authenticator(*id) else {
+                continue;
+            };
+            let counter = match lookup {
+                Lookup::Hit => &self.cache_hits,
+                Lookup::Miss => &self.cache_misses,
+            };
+            counter.with_label_values(&[&*authenticator.name]).inc();
+        }
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    pub fn connection(&self) -> Gauged {
+        Gauged::up(self.connections.clone())
+    }
+
+    /// Counts a session for as long as the guard lives.
+    pub fn session_opened(&self, route: &str, device_type: Option<&str>) -> OpenSession {
+        let device_type = device_type.unwrap_or(NO_DEVICE);
+        OpenSession {
+            _open: Gauged::up(self.sessions_open.with_label_values(&[route, device_type])),
+            closed: self.sessions_closed.clone(),
+            seconds: self.session_seconds.with_label_values(&[route]),
+            received: self.session_bytes.with_label_values(&[route, "in"]),
+            sent: self.session_bytes.with_label_values(&[route, "out"]),
+            route: route.to_owned(),
+        }
+    }
+
+    /// Notes that a configuration took force.
+    pub fn reloaded(&self, now: UnixTime) {
+        self.reload_ok.set(1);
+        self.reload_time.set(now.as_secs());
+    }
+
+    /// Counts an attempt to reload.
+    pub fn reload_attempt(&self, succeeded: bool) {
+        let result = if succeeded { "ok" } else { "error" };
+        self.reloads.with_label_values(&[result]).inc();
+        if !succeeded {
+            self.reload_ok.set(0);
+        }
+    }
+
+    pub fn draining(&self) {
+        self.draining.set(1);
+    }
+
+    fn register_process(&self) -> Result<(), prometheus::Error> {
+        let build = IntGaugeVec::new(
+            Opts::new("build_info", "The version that runs.").namespace("imgate"),
+            &["version", "revision", "rustc"],
+        )?;
+        let labels = [
+            env!("CARGO_PKG_VERSION"),
+            env!("IMGATE_REVISION"),
+            env!("IMGATE_RUSTC"),
+        ];
+        build.with_label_values(&labels).set(1);
+        self.registry.register(Box::new(build))?;
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        self.registry.register(Box::new(process))
+    }
+}
+
+/// Not derived: the registry cannot be shown.
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_registers_once() {
+        let metrics = Metrics::new().unwrap();
+        metrics.request("GET", 200, "ws");
+        let open = metrics.session_opened("ws", Some("im_web"));
+        assert_eq!(
+            metrics
+                .sessions_open
+                .with_label_values(&["ws", "im_web"])
+                .get(),
+            1
+        );
+        open.closed("expired", Duration::from_secs(20), 1, 2);
+        assert_eq!(
+            metrics
+                .sessions_open
+                .with_label_values(&["ws", "im_web"])
+                .get(),
+            0
+        );
+        assert_eq!(
+            metrics
+                .sessions_closed
+                .with_label_values(&["ws", "expired"])
+                .get(),
+            1
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! Loads a configuration into a policy, at the start and again while traffic flows.
+//!
+//! A new policy takes force whole or not at all: whatever is wrong with a file, the policy in
+//! force stays, and the log, a metric and `/readyz?verbose` say why.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::config;
+use crate::policy::Policy;
+use crate::problem::{LoadError, Place, Problem};
+use crate::proxy::Shared;
+use crate::remote::redis::Redis;
+use crate::scheme::sa_token::{RedisAddress, SessionStore};
+
+/// Knows where the configuration is.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    path: PathBuf,
+}
+
+impl Reloader {
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Reads, compiles and swaps; or keeps what is in force and says why.
+    pub fn reload(&self, shared: &Shared) {
+        let current = shared.policy();
+        let loaded = load(&self.path, Some(&current)).and_then(|loaded| {
+            check_fixed(&self.path, &current, &loaded.policy)?;
+            Ok(loaded)
+        });
+        shared.metrics.reload_attempt(loaded.is_ok());
+        match loaded {
+            Ok(Loaded { policy, warnings }) => {
+                for warning in warnings {
+                    warn!(%warning, "configuration");
+                }
+                let generation = policy.generation;
+                shared.metrics.prepare(&policy);
+                shared.replace_policy(policy);
+                shared.metrics.reloaded(clock::now());
+                shared.set_reload_problem(None);
+                info!(generation, "configuration reloaded");
+            }
+            Err(problem) => {
+                error!(error = %problem, "configuration not reloaded; the old one stays in force");
+                shared.set_reload_problem(Some(problem.to_string()));
+            }
+        }
+    }
+}
+
+/// A policy, and what is worth a warning about it.
+#[derive(Debug)]
+pub struct Loaded {
+    pub policy: Policy,
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads and compiles a configuration.
+///
+/// # Errors
+///
+/// Every problem that was found.
+pub fn load(path: &Path, previous: Option<&Policy>) -> Result<Loaded, LoadError> {
+    let mut loaded = config::load(path)?;
+    let warnings = std::mem::take(&mut loaded.document.warnings);
+    let policy = Policy::compile(loaded, previous, &open_store)
+        .map_err(|problems| LoadError::Problems { problems })?;
+    Ok(Loaded { policy, warnings })
+}
+
+fn open_store(address: &RedisAddress) -> Arc<dyn SessionStore> {
+    Arc::new(Redis::new(address))
+}
+
+/// Listening sockets and threads are made once; a change of theirs is not silently ignored.
+fn check_fixed(path: &Path, current: &Policy, new: &Policy) -> Result<(), LoadError> {
+    let addresses = |policy: &Policy| -> Vec<_> {
+        policy
+            .listeners
+            .iter()
+            .map(|listener| listener.address)
+            .collect()
+    };
+    let fixed = [
+        ("listeners", addresses(current) == addresses(new)),
+        ("metrics", current.metrics == new.metrics),
+        ("workers", current.workers == new.workers),
+    ];
+    let problems: Vec<Problem> = fixed
+        .iter()
+        .filter(|(_, same)| !same)
+        .map(|(key, _)| {
+            let place = Place {
+                file: Arc::from(path),
+                path: (*key).to_owned(),
+                line: None,
+            };
+            Problem::new(
+                place,
+                "cannot change while the gate runs; it needs a restart",
+            )
+        })
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::Problems { problems })
+    }
+}

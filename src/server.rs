@@ -1,0 +1,234 @@
+//! Puts the parts together and runs them on pingora's server.
+//!
+//! Each worker is a service with one thread; all workers accept from the same listening sockets.
+//! The sockets are bound before anything starts, so a port that is taken is an error with a name
+//! and not a panic in a thread.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use pingora::apps::http_app::HttpServer;
+use pingora::connectors::TransportConnector;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{Fds, ListenFds, RunArgs, Server, ShutdownWatch};
+use pingora::services::background::background_service;
+use pingora::services::listening::Service;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::admin::Health;
+use crate::proxy::{Shared, Worker, pool};
+use crate::reload::Reloader;
+use crate::shutdown::Shutdown;
+use crate::signals::{self, Signals};
+use crate::upkeep::Upkeep;
+
+/// How often a worker looks after its idle upstream connections.
+const REAP_EVERY: Duration = Duration::from_secs(1);
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 65_535;
+
+/// Why the gate could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Everything that is bound and waits for [`Gateway::run`].
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    reloader: Reloader,
+    signals: Signals,
+    listeners: Vec<(SocketAddr, TcpListener)>,
+    metrics: Option<(SocketAddr, TcpListener)>,
+}
+
+impl Gateway {
+    /// Binds every address of the policy.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be had.
+    pub fn bind(shared: Arc<Shared>, reloader: Reloader) -> Result<Self, StartError> {
+        let signals = signals::listen().map_err(StartError::Signals)?;
+        let policy = shared.policy();
+        let listeners = policy
+            .listeners
+            .iter()
+            .map(|listener| Ok((listener.address, listen(listener.address)?)))
+            .collect::<Result<_, StartError>>()?;
+        let metrics = policy
+            .metrics
+            .map(|address| Ok((address, listen(address)?)))
+            .transpose()?;
+        Ok(Self {
+            shared,
+            reloader,
+            signals,
+            listeners,
+            metrics,
+        })
+    }
+
+    /// Runs until a signal ends it.
+    pub fn run(self) {
+        let conf = ServerConf {
+            threads: 1,
+            // One thread per service; a task never changes threads.
+            work_stealing: false,
+            ..ServerConf::default()
+        };
+        let mut server = Server::new_with_opt_and_conf(None, conf);
+        let policy = self.shared.policy();
+        let workers = policy.workers.unwrap_or_else(available_cores);
+        let connector = Arc::new(TransportConnector::new(None));
+        for number in 0..workers {
+            for (address, listener) in &self.listeners {
+                let worker =
+                    Worker::new(Arc::clone(&self.shared), *address, Arc::clone(&connector));
+                match WorkerService::new(number, *address, listener, worker) {
+                    Ok(service) => {
+                        server.add_service(service);
+                    }
+                    Err(error) => tracing::error!(%error, "a worker cannot share its listener"),
+                }
+            }
+        }
+        if let Some((address, listener)) = self.metrics {
+            let app = HttpServer::new_app(Health::new(Arc::clone(&self.shared)));
+            let mut service = Service::new("metrics".to_owned(), app);
+            service.threads = Some(1);
+            service.add_tcp(&address.to_string());
+            server.add_service(PreboundService {
+                inner: service,
+                address: address.to_string(),
+                listener: Some(listener),
+            });
+        }
+        let upkeep = Upkeep::new(Arc::clone(&self.shared), self.reloader, self.signals.reload);
+        server.add_service(background_service("upkeep", upkeep));
+        let shutdown_signal = Box::new(Shutdown::new(self.shared, self.signals.end));
+        server.run(RunArgs { shutdown_signal });
+    }
+}
+
+/// A service whose listening socket was bound before the server started.
+struct PreboundService<A> {
+    inner: Service<A>,
+    /// The name under which pingora looks for the socket.
+    address: String,
+    listener: Option<TcpListener>,
+}
+
+#[async_trait]
+impl<A: pingora::apps::ServerApp + Send + Sync + 'static> pingora::services::Service
+    for PreboundService<A>
+{
+    async fn start_service(
+        &mut self,
+        _: Option<ListenFds>,
+        shutdown: ShutdownWatch,
+        listeners_per_fd: usize,
+    ) {
+        let mut fds = Fds::new();
+        if let Some(listener) = self.listener.take() {
+            fds.add(self.address.clone(), listener.into_raw_fd());
+        }
+        let fds = Some(Arc::new(Mutex::new(fds)));
+        self.inner
+            .start_service(fds, shutdown, listeners_per_fd)
+            .await;
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+/// One thread of the proxy.
+struct WorkerService(PreboundService<Worker>);
+
+impl WorkerService {
+    fn new(
+        number: usize,
+        address: SocketAddr,
+        listener: &TcpListener,
+        worker: Worker,
+    ) -> io::Result<Self> {
+        let name = address.to_string();
+        let mut service = Service::new(format!("worker-{number}"), worker);
+        // Our own buffers are lent only while bytes are in them; pingora's would stay allocated.
+        let config = ListenerConfig::tcp(&name).l4_buffer(L4BufferSettings::unbuffered());
+        service.add_listener(config);
+        Ok(Self(PreboundService {
+            inner: service,
+            address: name,
+            // Each worker closes its own descriptor of the one socket.
+            listener: Some(listener.try_clone()?),
+        }))
+    }
+}
+
+#[async_trait]
+impl pingora::services::Service for WorkerService {
+    async fn start_service(
+        &mut self,
+        fds: Option<ListenFds>,
+        shutdown: ShutdownWatch,
+        listeners_per_fd: usize,
+    ) {
+        // On the worker's own thread, where its connections are.
+        tokio::spawn(async {
+            let mut tick = tokio::time::interval(REAP_EVERY);
+            loop {
+                tick.tick().await;
+                pool::reap();
+            }
+        });
+        self.0.start_service(fds, shutdown, listeners_per_fd).await;
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    bound().map_err(|source| StartError::Listen { address, source })
+}
+
+fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
