@@ -1,0 +1,128 @@
+//! `imgate check`: a dry run of the configuration.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::cli::{Exit, complain, complain_about, say};
+use crate::config::document::Combine;
+use crate::policy::Policy;
+use crate::policy::requirement::Requirement;
+use crate::policy::route::Route;
+use crate::policy::upstream::Upstream;
+use crate::reload::{self, Loaded};
+use crate::scheme::VerifyError;
+
+/// Compiles everything; prints all problems, or what the routes ask. With `live` it also asks the
+/// upstreams and Redis whether they are there.
+pub fn check(path: &Path, live: bool) -> Exit {
+    let Loaded { policy, warnings } = match reload::load(path, None) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            complain_about(&error);
+            return Exit::Usage;
+        }
+    };
+    for warning in warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    say(&summary(&policy));
+    if live { probe(&policy) } else { Exit::Done }
+}
+
+/// Asks everyone that the policy depends on.
+fn probe(policy: &Policy) -> Exit {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot ask anybody: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let mut all_there = true;
+    let mut report = |what: String, answer: Result<(), String>| match answer {
+        Ok(()) => say(&format!("live: {what} answers")),
+        Err(problem) => {
+            all_there = false;
+            complain(&format!("live: {what}: {problem}"));
+        }
+    };
+    runtime.block_on(async {
+        let mut seen = HashSet::new();
+        for upstream in policy.routes().all().iter().map(|route| &route.upstream) {
+            if seen.insert(&upstream.name) {
+                let what = format!("upstream {} ({})", upstream.name, upstream.address);
+                report(what, connect(upstream).await);
+            }
+        }
+        for authenticator in policy.authenticators() {
+            let answer = authenticator.probe().await.map_err(|error| match error {
+                VerifyError::Unavailable { source } => source.to_string(),
+                VerifyError::Rejected(rejection) => rejection.as_str().to_owned(),
+            });
+            report(format!("authenticator {}", authenticator.name), answer);
+        }
+    });
+    if all_there { Exit::Done } else { Exit::Failed }
+}
+
+async fn connect(upstream: &Upstream) -> Result<(), String> {
+    let connect = tokio::net::TcpStream::connect(&*upstream.address);
+    match tokio::time::timeout(upstream.connect_timeout, connect).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no connection in time".to_owned()),
+    }
+}
+
+fn summary(policy: &Policy) -> String {
+    let mut text = String::new();
+    for listener in &policy.listeners {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "listener {}", listener.address);
+    }
+    for route in policy.routes().all() {
+        let _ = writeln!(text, "route {}", route_line(policy, route));
+    }
+    let _ = write!(text, "ok: {} routes", policy.routes().all().len());
+    text
+}
+
+fn route_line(policy: &Policy, route: &Route) -> String {
+    let methods = match &route.methods {
+        _ if route.websocket => "WebSocket".to_owned(),
+        Some(methods) => methods.join(","),
+        None => "any method".to_owned(),
+    };
+    let host = route.host.as_deref().unwrap_or("");
+    let require = match &route.require {
+        Requirement::Public => "public".to_owned(),
+        Requirement::Credentials {
+            combine,
+            authenticators,
+            device_type,
+        } => {
+            let names: Vec<_> = authenticators
+                .iter()
+                .filter_map(|id| policy.authenticator(*id))
+                .map(|authenticator| &*authenticator.name)
+                .collect();
+            let word = match combine {
+                Combine::AllOf => " and ",
+                Combine::AnyOf => " or ",
+            };
+            let device = device_type.as_ref().map_or_else(String::new, |rule| {
+                format!(", device {}", rule.one_of.join("|"))
+            });
+            format!("{}{device}", names.join(word))
+        }
+    };
+    let upstream = &route.upstream;
+    format!(
+        "{} ({host}{}, {methods}): {require} -> {} ({})",
+        route.name, route.pattern, upstream.name, upstream.address
+    )
+}

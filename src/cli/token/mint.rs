@@ -1,0 +1,137 @@
+//! `imgate token mint`: one token of each scheme that a machine can mint.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::cli::token::{SecretArgs, TokenError};
+use crate::clock::UnixTime;
+use crate::scheme::jwt::{self, Algorithm, SigningKey};
+use crate::scheme::sa_token::{self, Mixin};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MintCommand {
+    /// A JSON Web Token, with `--secret-file` for an HMAC and `--key-file` for a private key.
+    Jwt(JwtArgs),
+    /// A Sa-Token JWT as RuoYi issues it.
+    ///
+    /// In simple mode, the default, the token holds neither device nor expiry: its session is in
+    /// Redis. `--device`, `--expires-in` and `--mixin` make a token of mixin mode.
+    #[command(name = "sa_token")]
+    SaToken(SaTokenArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JwtArgs {
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// Such as `HS256` or `ES256`; a wrong one is answered with the list.
+    #[arg(long, value_parser = algorithm)]
+    alg: Algorithm,
+    #[arg(long)]
+    kid: Option<String>,
+    #[arg(long)]
+    subject: Option<String>,
+    #[arg(long)]
+    issuer: Option<String>,
+    #[arg(long)]
+    audience: Option<String>,
+    /// Another claim; a value that is JSON is taken as such, any other as a text.
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim)]
+    claims: Vec<(String, Value)>,
+    #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+    expires_in: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SaTokenArgs {
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// The user's id, without its type.
+    #[arg(long)]
+    user: String,
+    /// The user's type, which stands before the id in `loginId`.
+    #[arg(long, default_value = "im_user")]
+    user_type: String,
+    /// The device type.
+    #[arg(long)]
+    device: Option<String>,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    expires_in: Option<Duration>,
+    /// Puts an expiry into the token, `never` without `--expires-in`.
+    #[arg(long)]
+    mixin: bool,
+    #[arg(long, default_value = "login")]
+    login_type: String,
+    /// Between user type and id.
+    #[arg(long, default_value = ":")]
+    separator: char,
+}
+
+pub(super) fn run(command: &MintCommand, now: UnixTime) -> Result<String, TokenError> {
+    match command {
+        MintCommand::Jwt(args) => jwt(args, now),
+        MintCommand::SaToken(args) => sa_token(args, now),
+    }
+}
+
+fn jwt(args: &JwtArgs, now: UnixTime) -> Result<String, TokenError> {
+    let secret = args.secret.read()?.ok_or(TokenError::NoSecret)?;
+    let key = SigningKey::new(args.alg, &secret).map_err(TokenError::Unminted)?;
+    let order = jwt::Mint {
+        kid: args.kid.clone(),
+        subject: args.subject.clone(),
+        issuer: args.issuer.clone(),
+        audience: args.audience.clone(),
+        claims: args.claims.clone(),
+        expires_in: Some(args.expires_in),
+    };
+    jwt::mint(&key, &order, now).map_err(TokenError::Unminted)
+}
+
+fn sa_token(args: &SaTokenArgs, now: UnixTime) -> Result<String, TokenError> {
+    let secret = args.secret.read()?.ok_or(TokenError::NoSecret)?;
+    let is_mixin = args.mixin || args.device.is_some() || args.expires_in.is_some();
+    let order = sa_token::Mint {
+        login_type: args.login_type.clone(),
+        user_type: args.user_type.clone(),
+        separator: args.separator,
+        user: args.user.clone(),
+        random: random_text()?,
+        mixin: is_mixin.then(|| Mixin::new(args.device.clone(), args.expires_in, now)),
+    };
+    Ok(sa_token::mint(&secret, &order))
+}
+
+/// 32 random letters and digits, as `rnStr` has them.
+fn random_text() -> Result<String, TokenError> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::new();
+    while text.len() < 32 {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(TokenError::Random)?;
+        // Six bits choose; the two values beyond the alphabet choose nothing.
+        let chosen = bytes
+            .iter()
+            .filter_map(|byte| ALPHABET.get(usize::from(byte & 63)));
+        text.extend(chosen.map(|letter| char::from(*letter)));
+    }
+    text.truncate(32);
+    Ok(text)
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::from_name(name).ok_or_else(|| {
+        format!(
+            "expected one of {}",
+            Algorithm::ALL.map(Algorithm::as_str).join(", ")
+        )
+    })
+}
+
+fn claim(text: &str) -> Result<(String, Value), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), value))
+}
