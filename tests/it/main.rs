@@ -1,0 +1,42 @@
+//! The black-box tests: the real binary, between raw sockets on both sides.
+//!
+//! One binary, so that it links once. What a test writes and expects is the wire format itself:
+//! a client library would repair hostile input and hide a wrong answer. Everything a test needs
+//! is built by `support`; nothing here sleeps in the hope that something has happened.
+
+// The modules are marked as test code, as clippy's leave to unwrap asks for it.
+
+/// Builders: the gate, its clients, its backends, Redis, credentials.
+#[cfg(test)]
+mod support;
+
+/// The command line: exit codes, what `check` prints, keys and tokens.
+#[cfg(test)]
+mod cli;
+/// Requests that could be read in two ways never reach a backend.
+#[cfg(test)]
+mod hostile;
+/// Plain HTTP is carried to the backend and back unharmed.
+#[cfg(test)]
+mod http;
+/// JSON Web Tokens, the verdict cache, and keys that go away.
+#[cfg(test)]
+mod jwt;
+/// App keys, routes, identity, forwarding headers, CORS, answers.
+#[cfg(test)]
+mod keys;
+/// What the gate says about itself, and what it must not say.
+#[cfg(test)]
+mod metrics;
+/// The configuration in `conf/`, as it is shipped.
+#[cfg(test)]
+mod reference;
+/// Sa-Token sessions in a real Redis.
+#[cfg(test)]
+mod sa_token;
+/// Many upgrades at once: none is torn down.
+#[cfg(test)]
+mod upgrades;
+/// WebSocket: who gets in, what passes, and when it ends.
+#[cfg(test)]
+mod websocket;

@@ -1,0 +1,24 @@
+//! Builders for the black-box tests.
+//!
+//! All of it is blocking and on plain threads: a test reads from top to bottom, and what it
+//! writes to a socket is what goes out.
+
+pub(crate) mod frames;
+pub(crate) mod gate;
+pub(crate) mod metrics;
+pub(crate) mod mint;
+pub(crate) mod net;
+pub(crate) mod process;
+pub(crate) mod raw;
+pub(crate) mod recorder;
+pub(crate) mod redis;
+pub(crate) mod server;
+pub(crate) mod wait;
+pub(crate) mod wire;
+pub(crate) mod ws_backend;
+pub(crate) mod ws_client;
+
+pub(crate) use gate::Gate;
+pub(crate) use raw::RawClient;
+pub(crate) use recorder::Recorder;
+pub(crate) use wait::eventually;

@@ -1,0 +1,279 @@
+//! The real binary, with a configuration of its own in a directory of its own.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::metrics::Metrics;
+use super::net;
+use super::process::{Process, Signal};
+use super::raw::{self, RawClient};
+use super::wait::eventually;
+use super::wire::Answer;
+
+/// The binary under test: `IMGATE_TEST_BINARY` (say, a release build), or the one just built.
+pub(crate) fn binary() -> String {
+    std::env::var("IMGATE_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_imgate").to_owned())
+}
+
+/// A gate to be started.
+///
+/// The policy says everything but `listeners`, `metrics` and `upstreams`, which are the
+/// builder's.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    policy: String,
+    listener: String,
+    upstreams: String,
+    an_upstream: String,
+    workers: Option<usize>,
+    environment: Vec<(String, String)>,
+    directory: TempDir,
+}
+
+impl Builder {
+    pub(crate) fn upstream(self, name: &str, address: SocketAddr) -> Self {
+        self.upstream_with(name, address, "connect_timeout: 1s")
+    }
+
+    /// An upstream with further keys, such as `response_timeout: 1s`.
+    pub(crate) fn upstream_with(mut self, name: &str, address: SocketAddr, keys: &str) -> Self {
+        let entry = format!("  {name}: {{ address: \"{address}\", {keys} }}");
+        writeln!(self.upstreams, "{entry}").unwrap();
+        name.clone_into(&mut self.an_upstream);
+        self
+    }
+
+    /// A further key of the listener.
+    pub(crate) fn listener(mut self, key: &str) -> Self {
+        write!(self.listener, ", {key}").unwrap();
+        self
+    }
+
+    pub(crate) fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A file beside the configuration.
+    pub(crate) fn file(self, path: &str, contents: &str) -> Self {
+        write_file(self.directory.path(), path, contents);
+        self
+    }
+
+    /// Writes the configuration, starts the gate and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(self) -> Gate {
+        let address = net::free_address();
+        let metrics_address = net::free_address();
+        let mut prelude = format!(
+            "listeners: [{{ address: \"{address}\"{} }}]\nmetrics: {{ address: \"{metrics_address}\" }}\n",
+            self.listener
+        );
+        if let Some(workers) = self.workers {
+            writeln!(prelude, "workers: {workers}").unwrap();
+        }
+        write!(prelude, "upstreams:\n{}", self.upstreams).unwrap();
+        let configuration = format!("{prelude}{}", self.policy);
+        write_file(self.directory.path(), "imgate.yaml", &configuration);
+
+        let mut command = Command::new(binary());
+        command
+            .args(["run", "-c", "imgate.yaml"])
+            .current_dir(self.directory.path());
+        command.envs(self.environment);
+        let process = Process::start(&mut command);
+        let mut gate = Gate {
+            process,
+            address,
+            metrics_address,
+            prelude,
+            an_upstream: self.an_upstream,
+            directory: self.directory,
+        };
+        gate.wait_until_ready();
+        gate
+    }
+}
+
+/// A running gate. It is killed when dropped; after a failed test, what it printed is shown.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    process: Process,
+    address: SocketAddr,
+    metrics_address: SocketAddr,
+    prelude: String,
+    an_upstream: String,
+    directory: TempDir,
+}
+
+impl Gate {
+    pub(crate) fn with(policy: &str) -> Builder {
+        Builder {
+            policy: policy.to_owned(),
+            listener: String::new(),
+            upstreams: String::new(),
+            an_upstream: String::new(),
+            workers: None,
+            environment: Vec::new(),
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) {
+        eventually("the gate is ready", || {
+            if let Some(status) = self.process.has_ended() {
+                panic!(
+                    "the gate ended at once, {status}:\n{}",
+                    self.process.output()
+                );
+            }
+            std::net::TcpStream::connect(self.metrics_address).ok()?;
+            (self.admin("/readyz").status() == 200).then_some(())
+        });
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn client(&self) -> RawClient {
+        RawClient::connect(self.address)
+    }
+
+    /// One `GET` on a connection of its own. `headers` are whole lines, each with its CRLF.
+    #[track_caller]
+    pub(crate) fn get(&self, target: &str, headers: &str) -> Answer {
+        self.client().get(target, headers)
+    }
+
+    /// These bytes on a connection of their own, and the first answer.
+    #[track_caller]
+    pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        let mut client = self.client();
+        client.send(bytes);
+        client.answer()
+    }
+
+    /// A `GET` on the metrics listener.
+    #[track_caller]
+    pub(crate) fn admin(&self, target: &str) -> Answer {
+        self.admin_client().get(target, "Connection: close\r\n")
+    }
+
+    pub(crate) fn admin_client(&self) -> RawClient {
+        RawClient::connect(self.metrics_address)
+    }
+
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics {
+            text: self.admin("/metrics").text(),
+        }
+    }
+
+    /// Waits until the value of a metric satisfies `is_right`.
+    #[track_caller]
+    pub(crate) fn wait_for_metric(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        is_right: impl Fn(f64) -> bool,
+    ) {
+        eventually(name, || {
+            is_right(self.metrics().value(name, labels)).then_some(())
+        });
+    }
+
+    /// Writes a new policy and sends SIGHUP. It takes effect a little later.
+    pub(crate) fn reload(&self, policy: &str) {
+        let configuration = format!("{}{policy}", self.prelude);
+        write_file(self.directory.path(), "imgate.yaml", &configuration);
+        self.process.signal(Signal::Hup);
+    }
+
+    /// Writes a new policy, sends SIGHUP, and waits until the gate serves by it.
+    ///
+    /// The policy must end with its routes: one more is appended, by which the change is seen.
+    #[track_caller]
+    pub(crate) fn reload_and_wait(&self, policy: &str) {
+        static GENERATION: AtomicUsize = AtomicUsize::new(0);
+        let path = format!("/generation/{}", GENERATION.fetch_add(1, Ordering::Relaxed));
+        let upstream = &self.an_upstream;
+        // GET is answered with 405, so the backend sees nothing of it.
+        self.reload(&format!(
+            "{}\n  - {{ match: {{ path: {path}, methods: [POST] }}, require: public, \
+             upstream: {upstream} }}\n",
+            policy.trim_end()
+        ));
+        eventually("the new policy is served", || {
+            (self.get(&path, "").status() == 405).then_some(())
+        });
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for the gate to end by itself.
+    #[track_caller]
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.process.exit_code()
+    }
+
+    /// Everything that the gate has printed.
+    pub(crate) fn output(&self) -> String {
+        self.process.output()
+    }
+
+    /// The most memory that the gate has had in RAM, in KiB.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- the gate printed:\n{}---", self.output());
+        }
+    }
+}
+
+/// Replaces a file in one step, so that nobody reads half of it.
+fn write_file(directory: &Path, path: &str, contents: &str) {
+    let path = directory.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let new = path.with_extension("new");
+    fs::write(&new, contents).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// A WebSocket handshake as raw text, complete and correct but for what `headers` add.
+pub(crate) fn handshake(target: &str, headers: &str) -> String {
+    raw::request(
+        "GET",
+        target,
+        &format!(
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}"
+        ),
+    )
+}

@@ -1,0 +1,97 @@
+//! A child process: its output is kept, its end awaited, and it never outlives the test.
+
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+
+use super::wait::eventually;
+
+/// A signal that the gate understands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signal {
+    Hup,
+    Int,
+    Term,
+}
+
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    output: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program()));
+        let output = Arc::default();
+        keep(child.stdout.take().unwrap(), Arc::clone(&output));
+        keep(child.stderr.take().unwrap(), Arc::clone(&output));
+        Self { child, output }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything printed so far, on both streams.
+    pub(crate) fn output(&self) -> String {
+        String::from_utf8_lossy(&self.output.lock()).into_owned()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the child can be waited for")
+    }
+
+    /// Sends the signal by process id. The shell's own `kill` is everywhere, the program is not.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let name = match signal {
+            Signal::Hup => "HUP",
+            Signal::Int => "INT",
+            Signal::Term => "TERM",
+        };
+        let status = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &self.pid().to_string()])
+            .status()
+            .expect("sh runs");
+        assert!(
+            status.success(),
+            "the process is there to receive SIG{name}"
+        );
+    }
+
+    /// Waits for the process to end by itself.
+    #[track_caller]
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        eventually("the process ends", || self.has_ended()).code()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn keep(mut stream: impl Read + Send + 'static, output: Arc<Mutex<Vec<u8>>>) {
+    thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut chunk) {
+            output.lock().extend_from_slice(&chunk[..count]);
+        }
+    });
+}
