@@ -84,10 +84,19 @@ fn summary(policy: &Policy) -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "listener {}", listener.address);
     }
+    for authenticator in policy.authenticators() {
+        let (name, scheme) = (&authenticator.name, authenticator.scheme().as_str());
+        let _ = writeln!(text, "authenticator {name} ({scheme})");
+    }
     for route in policy.routes().all() {
         let _ = writeln!(text, "route {}", route_line(policy, route));
     }
-    let _ = write!(text, "ok: {} routes", policy.routes().all().len());
+    let count = policy.routes().all().len();
+    let _ = write!(
+        text,
+        "ok: {count} route{}",
+        if count == 1 { "" } else { "s" }
+    );
     text
 }
 

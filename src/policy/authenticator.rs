@@ -11,7 +11,7 @@ use crate::policy::requirement::Outcome;
 use crate::scheme::app_key::AppKey;
 use crate::scheme::jwt::Jwt;
 use crate::scheme::sa_token::SaToken;
-use crate::scheme::{Judgement, KeyProblem, Verified, Verifier, VerifyError};
+use crate::scheme::{Judgement, KeyProblem, SchemeName, Verified, Verifier, VerifyError};
 use crate::secret::Digest;
 
 /// The position of an authenticator in its policy.
@@ -69,6 +69,10 @@ impl Authenticator {
             && self.carriers == other.carriers
             && self.limits == other.limits
             && self.fingerprint == other.fingerprint
+    }
+
+    pub fn scheme(&self) -> SchemeName {
+        self.verifier.scheme()
     }
 
     pub fn recognises(&self, credential: &Credential<'_>) -> bool {

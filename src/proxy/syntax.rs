@@ -125,15 +125,6 @@ pub fn is_preflight(head: &RequestHead<'_>) -> bool {
         && request_framing(head).is_ok_and(Framing::is_empty)
 }
 
-impl Checked<'_> {
-    /// Whether `Connection` names this header.
-    pub fn nominates(&self, name: &str) -> bool {
-        self.nominated
-            .iter()
-            .any(|nominated| nominated.eq_ignore_ascii_case(name))
-    }
-}
-
 impl SyntaxError {
     /// The status that answers the request.
     pub const fn status(self) -> u16 {

@@ -17,9 +17,9 @@ use crate::proxy::io::{WRITE_STALL, read_more, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool;
 use crate::proxy::pump::Pump;
+use crate::proxy::syntax;
 use crate::request::Request;
 use crate::wire::body::{Body, Side, response_framing};
-use crate::wire::frames::accept_key;
 use crate::wire::head::{self, ResponseHead, Version};
 
 /// An upstream's answer to a handshake.
@@ -132,14 +132,9 @@ fn switch(
     {
         return wrong("a 101 that switches to something else");
     }
-    let expected = request
-        .head
-        .single("sec-websocket-key")
-        .ok()
-        .flatten()
-        .map(accept_key);
-    let accept = answer.single("sec-websocket-accept").ok().flatten();
-    if expected.is_none() || accept != expected.as_ref().map(<[u8; 28]>::as_slice) {
+    let expected = syntax::websocket(request.head).map(|handshake| handshake.accept());
+    let accept = answer.single("sec-websocket-accept");
+    if !expected.is_ok_and(|expected| accept == Ok(Some(&expected))) {
         return wrong("a 101 with a wrong `sec-websocket-accept`");
     }
     let chosen = answer
