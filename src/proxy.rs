@@ -195,7 +195,9 @@ impl fmt::Debug for Worker {
 #[async_trait]
 impl ServerApp for Worker {
     async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
-        connection::serve(self, stream).await;
+        // In a task of its own: pingora's has room for a TLS handshake as long as it lives, which is
+        // most of what an idle connection would cost.
+        tokio::spawn(connection::serve(Arc::clone(self), stream));
         None
     }
 }

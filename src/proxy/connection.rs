@@ -38,10 +38,10 @@ pub(super) enum After {
 }
 
 /// Serves a connection until it ends or becomes a tunnel.
-pub(super) async fn serve(worker: &Arc<Worker>, mut stream: Stream) {
+pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
     let Some(peer) = peer_of(&stream) else { return };
     let connection = Connection {
-        worker,
+        worker: &worker,
         peer,
         secure: stream.get_ssl_digest().is_some(),
     };
