@@ -58,6 +58,14 @@ pub enum Carrier {
 }
 
 impl Carrier {
+    /// The name of the header, if it is one.
+    pub fn header_name(&self) -> Option<&str> {
+        match self {
+            Self::Header { name, .. } => Some(name),
+            Self::Query { .. } | Self::Subprotocol { .. } => None,
+        }
+    }
+
     /// The name of the query parameter, if it is one.
     pub fn query_name(&self) -> Option<&str> {
         match self {

@@ -35,6 +35,7 @@ mod pieces;
 pub mod pool;
 mod preflight;
 mod pump;
+mod received;
 mod record;
 pub mod syntax;
 mod upgrade;

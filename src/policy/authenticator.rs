@@ -11,7 +11,9 @@ use crate::policy::requirement::Outcome;
 use crate::scheme::app_key::AppKey;
 use crate::scheme::jwt::Jwt;
 use crate::scheme::sa_token::SaToken;
-use crate::scheme::{Judgement, KeyProblem, SchemeName, Verified, Verifier, VerifyError};
+use crate::scheme::{
+    Judgement, KeyProblem, Rejection, SchemeName, Verified, Verifier, VerifyError,
+};
 use crate::secret::Digest;
 
 /// The position of an authenticator in its policy.
@@ -152,7 +154,7 @@ impl Authenticator {
 /// Another request's look-up may have been answered from its own, later `now`.
 fn still_good(verified: Arc<Verified>, now: UnixTime) -> Outcome {
     if verified.not_after.is_some_and(|end| end <= now) {
-        Outcome::Rejected(crate::scheme::Rejection::Expired)
+        Outcome::Rejected(Rejection::Expired)
     } else {
         Outcome::Verified(verified)
     }

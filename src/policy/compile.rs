@@ -39,9 +39,9 @@ impl Compiler<'_> {
                 self.refuse_removed(carrier, &document.name.place, "headers in `from`");
             }
             let old = previous.and_then(|policy| {
-                let known = policy.authenticators().iter();
-                known
-                    .into_iter()
+                policy
+                    .authenticators()
+                    .iter()
                     .find(|old| old.name == document.name.value)
             });
             match Authenticator::new(document, limits, old, open_store) {
@@ -130,7 +130,7 @@ impl Compiler<'_> {
                 let mut set = route.set_headers.iter();
                 set.any(|(theirs, _)| theirs.eq_ignore_ascii_case(name))
             };
-            if matches!(carrier, Carrier::Header { name, .. } if is_set(name)) {
+            if carrier.header_name().is_some_and(is_set) {
                 self.report(
                     place,
                     "`credential.as` and `set_headers` name the same header",
@@ -170,7 +170,7 @@ impl Compiler<'_> {
         let arrives_nowhere = |authenticator: &&Arc<Authenticator>| {
             let is = |kind: fn(&Carrier) -> bool| authenticator.carriers.iter().any(kind);
             is(|carrier| matches!(carrier, Carrier::Subprotocol { .. }))
-                && !is(|carrier| matches!(carrier, Carrier::Header { .. }))
+                && !is(|carrier| carrier.header_name().is_some())
         };
         if rule.carried_as.is_none()
             && rule.form != CredentialForm::Strip
@@ -186,9 +186,8 @@ impl Compiler<'_> {
 
     /// A header that no client may send would never arrive.
     fn refuse_removed(&mut self, carrier: &Carrier, place: &Place, what: &str) {
-        if matches!(carrier, Carrier::Header { name, .. }
-            if self.removed.fate(name) == HeaderFate::Cut)
-        {
+        let name = carrier.header_name();
+        if name.is_some_and(|name| self.removed.fate(name) == HeaderFate::Cut) {
             self.report(
                 place,
                 &format!(

@@ -89,19 +89,16 @@ impl HeaderRules {
             for (name, _) in &route.set_headers {
                 rules.set(name, HeaderFate::Keep);
             }
-            if let Some(Carrier::Header { name, .. }) = &route.credential.carried_as {
-                rules.set(name, HeaderFate::Keep);
-            }
-            if let Requirement::Credentials {
-                device_type: Some(rule),
-                ..
-            } = &route.require
+            let device = match &route.require {
+                Requirement::Credentials { device_type, .. } => device_type.as_ref(),
+                Requirement::Public => None,
+            };
+            let carriers = device.map_or(&[][..], |rule| &rule.from).iter();
+            for name in carriers
+                .chain(&route.credential.carried_as)
+                .filter_map(Carrier::header_name)
             {
-                for carrier in &rule.from {
-                    if let Carrier::Header { name, .. } = carrier {
-                        rules.set(name, HeaderFate::Keep);
-                    }
-                }
+                rules.set(name, HeaderFate::Keep);
             }
         }
         for carrier in authenticators

@@ -1,11 +1,13 @@
 //! The gate's own answers: refusals in the format that the clients of this backend understand.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::config::document::ErrorFormat;
 use crate::credential::Carrier;
 use crate::gate::denial::Denial;
 use crate::policy::Policy;
+use crate::policy::authenticator::Authenticator;
 use crate::scheme::Rejection;
 
 /// An answer of our own.
@@ -76,16 +78,13 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
     match denial {
         Denial::Method { allow } => format!("Allow: {allow}\r\n"),
         Denial::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n".to_owned(),
-        Denial::NoCredential { authenticator } => challenge(
-            policy,
-            authenticator.and_then(|id| policy.authenticator(id)),
-            None,
-        ),
+        Denial::NoCredential { authenticator } => {
+            challenge(authenticator.and_then(|id| policy.authenticator(id)), None)
+        }
         Denial::Rejected {
             authenticator,
             rejection,
         } => challenge(
-            policy,
             authenticator.and_then(|id| policy.authenticator(id)),
             Some(*rejection),
         ),
@@ -97,11 +96,7 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
 }
 
 /// RFC 9110 §11.6.1 with the `Bearer` parameters of RFC 6750 §3; `ApiKey` names the header.
-fn challenge(
-    _policy: &Policy,
-    authenticator: Option<&std::sync::Arc<crate::policy::authenticator::Authenticator>>,
-    rejection: Option<Rejection>,
-) -> String {
+fn challenge(authenticator: Option<&Arc<Authenticator>>, rejection: Option<Rejection>) -> String {
     let key_header = authenticator.and_then(|authenticator| match authenticator.carriers.first() {
         Some(Carrier::Header { name, prefix: None })
             if !name.eq_ignore_ascii_case("authorization") =>

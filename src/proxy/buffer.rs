@@ -30,15 +30,13 @@ impl Buffer {
 }
 
 impl Buffer {
-    /// A leftover of exactly these bytes; the buffer grows if they do not fit.
-    pub(crate) fn filled_with(mut self, bytes: &[u8]) -> Leftover {
-        if bytes.len() > self.len() {
-            self = Self::lend(bytes.len());
+    /// Lends a buffer of at least `room` bytes that begins with these.
+    pub(crate) fn copy_of(bytes: &[u8], room: usize) -> Self {
+        let mut buffer = Self::lend(room.max(bytes.len()));
+        if let Some(beginning) = buffer.get_mut(..bytes.len()) {
+            beginning.copy_from_slice(bytes);
         }
-        if let Some(room) = self.get_mut(..bytes.len()) {
-            room.copy_from_slice(bytes);
-        }
-        Leftover::new(self, 0, bytes.len())
+        buffer
     }
 }
 
@@ -99,6 +97,15 @@ impl Leftover {
             }
         } else {
             Self::default()
+        }
+    }
+
+    /// These bytes, out of a buffer that is about to be reused.
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            Self::default()
+        } else {
+            Self::new(Buffer::copy_of(bytes, 0), 0, bytes.len())
         }
     }
 

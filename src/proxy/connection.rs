@@ -116,11 +116,7 @@ impl Connection<'_> {
             }
             if filled == buffer.len() && filled < limits.head_bytes {
                 // Pipelined bytes came in a buffer of their own size.
-                let mut larger = Buffer::lend(limits.head_bytes);
-                if let Some(room) = larger.get_mut(..filled) {
-                    room.copy_from_slice(&buffer);
-                }
-                buffer = larger;
+                buffer = Buffer::copy_of(&buffer, limits.head_bytes);
             }
             // One deadline for the whole head, however slowly its bytes drip.
             let left = policy.limits.head_timeout.saturating_sub(started.elapsed());

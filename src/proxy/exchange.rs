@@ -14,18 +14,19 @@ use pingora::protocols::Stream;
 
 use crate::gate::permit::Permit;
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
-use crate::proxy::buffer::{BUFFER_BYTES, Buffer, Leftover};
+use crate::proxy::buffer::{BUFFER_BYTES, Leftover};
 use crate::proxy::io::{WRITE_STALL, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
 use crate::proxy::pump::Pump;
+use crate::proxy::received::Received;
 use crate::proxy::watch::Watch;
 use crate::wire::body::{Body, Framing, Side, response_framing};
 use crate::wire::head::{self, HeadLimits, ResponseHead, Version};
 
 mod attempt;
 
-use attempt::{Answer, Attempt, attempt};
+use attempt::{Attempt, attempt};
 
 /// How long an upstream may pause within its answer.
 const BODY_STALL: Duration = Duration::from_mins(5);
@@ -111,16 +112,16 @@ pub(crate) async fn run(mut exchange: Exchange<'_, '_>) -> Result<Carried, Failu
         watch.stop();
     }
     let started = Instant::now();
-    let (upstream, mut answer) = send(&mut exchange, &mut upload, &mut watch, body).await?;
+    let (upstream, answer) = send(&mut exchange, &mut upload, &mut watch, body).await?;
     let upstream_time = started.elapsed();
-    let leftover = copy(next_request);
+    let next_request = Leftover::copy_of(next_request);
     relay(
         exchange,
         upstream,
-        &mut answer,
+        &answer,
         upload,
         watch,
-        leftover,
+        next_request,
         upstream_time,
     )
     .await
@@ -132,7 +133,7 @@ async fn send(
     upload: &mut Pump,
     watch: &mut Watch,
     body: &[u8],
-) -> Result<(Stream, Answer), Failure> {
+) -> Result<(Stream, Received), Failure> {
     let route_upstream = &exchange.permit.route.upstream;
     // Repeating a request is safe if it changes nothing, or if it cannot have been understood.
     let repeatable = matches!(
@@ -157,7 +158,7 @@ async fn send(
 async fn relay(
     exchange: Exchange<'_, '_>,
     mut upstream: Stream,
-    answer: &mut Answer,
+    answer: &Received,
     mut upload: Pump,
     mut watch: Watch,
     next_request: Leftover,
@@ -283,18 +284,9 @@ async fn finish(
 }
 
 /// The head was found complete a moment ago.
-fn parse(bytes: &[u8]) -> Result<ResponseHead<'_>, Failure> {
+pub(super) fn parse(bytes: &[u8]) -> Result<ResponseHead<'_>, Failure> {
     match head::response(bytes, &ANSWER_LIMITS) {
         Ok(Some(head)) => Ok(head),
         Ok(None) | Err(_) => Err(Failure::Upstream("a malformed answer")),
-    }
-}
-
-/// Pipelined bytes out of the request's buffer, which is about to be reused.
-fn copy(bytes: &[u8]) -> Leftover {
-    if bytes.is_empty() {
-        Leftover::default()
-    } else {
-        Buffer::lend(bytes.len()).filled_with(bytes)
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite as _;
 
 use crate::proxy::buffer::{Buffer, Leftover};
 use crate::proxy::io::poll_read_at;
-use crate::wire::body::{Body, BodyError, Dechunk};
+use crate::wire::body::{Body, Dechunk};
 
 /// A body on its way. It holds a buffer only while bytes are in it.
 #[derive(Debug)]
@@ -33,14 +33,14 @@ enum Reader {
 }
 
 /// Why a body did not arrive whole.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PumpError {
     /// The reading side ended or failed too early.
-    Source(#[expect(dead_code, reason = "for Debug only")] io::Error),
+    Source,
     /// The writing side failed.
-    Sink(#[expect(dead_code, reason = "for Debug only")] io::Error),
+    Sink,
     /// The bytes are not a body of this kind.
-    Body(#[expect(dead_code, reason = "for Debug only")] BodyError),
+    Body,
 }
 
 impl Pump {
@@ -79,13 +79,9 @@ impl Pump {
     /// them that are to be written as they are stay with the caller.
     pub(crate) fn at_hand(&mut self, bytes: &[u8]) -> Result<usize, PumpError> {
         match &mut self.body {
-            Reader::AsIs(body) => Ok(body.feed(bytes).map_err(PumpError::Body)?.taken),
+            Reader::AsIs(body) => Ok(body.feed(bytes).map_err(|_| PumpError::Body)?.taken),
             Reader::Dechunked { .. } => {
-                let mut buffer = Buffer::lend(bytes.len());
-                if let Some(room) = buffer.get_mut(..bytes.len()) {
-                    room.copy_from_slice(bytes);
-                }
-                self.buffer = Some(buffer);
+                self.buffer = Some(Buffer::copy_of(bytes, 0));
                 self.accept(bytes.len())?;
                 Ok(bytes.len())
             }
@@ -130,18 +126,18 @@ impl Pump {
         to: &mut Stream,
     ) -> Poll<Result<(), PumpError>> {
         loop {
-            ready!(self.poll_write(cx, to)).map_err(PumpError::Sink)?;
+            ready!(self.poll_write(cx, to)).map_err(|_| PumpError::Sink)?;
             if self.is_read() {
-                return Pin::new(to).poll_flush(cx).map_err(PumpError::Sink);
+                return Pin::new(to).poll_flush(cx).map_err(|_| PumpError::Sink);
             }
             let mut buffer = self.buffer.take().unwrap_or_else(|| Buffer::lend(0));
             let Poll::Ready(read) = poll_read_at(cx, from, &mut buffer, 0) else {
                 // Nothing to write and nothing to read: the buffer goes back until there is.
-                let _ = Pin::new(to).poll_flush(cx).map_err(PumpError::Sink)?;
+                let _ = Pin::new(to).poll_flush(cx).map_err(|_| PumpError::Sink)?;
                 return Poll::Pending;
             };
             self.buffer = Some(buffer);
-            match read.map_err(PumpError::Source)? {
+            match read.map_err(|_| PumpError::Source)? {
                 0 => return Poll::Ready(self.end_of_stream()),
                 n => self.accept(n)?,
             }
@@ -173,11 +169,11 @@ impl Pump {
         };
         match &mut self.body {
             Reader::AsIs(body) => {
-                let fed = body.feed(bytes).map_err(PumpError::Body)?;
+                let fed = body.feed(bytes).map_err(|_| PumpError::Body)?;
                 self.unsent = 0..fed.taken;
             }
             Reader::Dechunked { body, done } => {
-                let piece = body.feed(bytes).map_err(PumpError::Body)?;
+                let piece = body.feed(bytes).map_err(|_| PumpError::Body)?;
                 *done = piece.done;
                 let mut end = 0;
                 for range in piece.payload {
@@ -195,8 +191,8 @@ impl Pump {
 
     fn end_of_stream(&mut self) -> Result<(), PumpError> {
         match &mut self.body {
-            Reader::AsIs(body) => body.finish().map_err(PumpError::Body),
-            Reader::Dechunked { .. } => Err(PumpError::Source(io::ErrorKind::UnexpectedEof.into())),
+            Reader::AsIs(body) => body.finish().map_err(|_| PumpError::Body),
+            Reader::Dechunked { .. } => Err(PumpError::Source),
         }
     }
 }

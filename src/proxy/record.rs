@@ -38,7 +38,8 @@ pub(crate) struct Record<'a> {
 }
 
 /// How a request ended.
-pub(crate) enum Outcome<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
     /// The upstream's answer went through.
     Carried {
         status: u16,
@@ -51,7 +52,7 @@ pub(crate) enum Outcome<'a> {
     /// The gate answered in the upstream's stead.
     Failed {
         status: u16,
-        reason: &'a str,
+        reason: &'static str,
     },
     /// The answer broke off.
     Cut {
@@ -131,8 +132,8 @@ impl<'a> Record<'a> {
     }
 
     /// Writes the access line and counts the answer.
-    pub(crate) fn finish(self, outcome: &Outcome<'_>) {
-        let (status, reason, upstream) = match *outcome {
+    pub(crate) fn finish(self, outcome: Outcome) {
+        let (status, reason, upstream) = match outcome {
             Outcome::Carried { status, upstream } => (status, self.reason, Some(upstream)),
             Outcome::Answered { status } => (status, self.reason, None),
             Outcome::Failed { status, reason } => (status, reason, None),

@@ -11,12 +11,12 @@ use pingora::protocols::Stream;
 
 use crate::gate::permit::Permit;
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
-use crate::proxy::buffer::Buffer;
-use crate::proxy::exchange::{ANSWER_LIMITS, Carried, Failure, Next};
-use crate::proxy::io::{WRITE_STALL, read_more, write_all};
+use crate::proxy::exchange::{ANSWER_LIMITS, Carried, Failure, Next, parse};
+use crate::proxy::io::{WRITE_STALL, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool;
 use crate::proxy::pump::Pump;
+use crate::proxy::received::Received;
 use crate::proxy::syntax;
 use crate::request::Request;
 use crate::wire::body::{Body, Side, response_framing};
@@ -42,8 +42,7 @@ pub(crate) struct Switched {
 /// An upstream's refusal.
 pub(crate) struct Declined {
     stream: Stream,
-    buffer: Buffer,
-    filled: usize,
+    received: Received,
     upstream_time: Duration,
 }
 
@@ -68,14 +67,16 @@ pub(crate) async fn handshake(
         write_all(&mut stream, &mut slices, WRITE_STALL)
             .await
             .map_err(|_| Failure::Upstream("the upstream closed during the handshake"))?;
-        let mut buffer = Buffer::lend(0);
-        let mut filled = 0;
+        let mut received = Received::nothing();
         loop {
-            let bytes = buffer.get(..filled).unwrap_or_default();
-            match head::response(bytes, &ANSWER_LIMITS) {
+            match head::response(received.bytes(), &ANSWER_LIMITS) {
                 Ok(Some(answer)) if answer.status == 101 => {
                     let reply = switch(&answer, request, offered, answer_headers)?;
-                    let early = bytes.get(answer.len..).unwrap_or_default().to_vec();
+                    let early = received
+                        .bytes()
+                        .get(answer.len..)
+                        .unwrap_or_default()
+                        .to_vec();
                     let switched = Switched {
                         early,
                         answer: reply,
@@ -86,24 +87,21 @@ pub(crate) async fn handshake(
                 Ok(Some(answer)) if answer.status >= 200 => {
                     return Ok(Handshaken::Declined(Declined {
                         stream,
-                        buffer,
-                        filled,
+                        received,
                         upstream_time: started.elapsed(),
                     }));
                 }
                 Ok(Some(interim)) => {
                     let len = interim.len;
-                    buffer.copy_within(len..filled, 0);
-                    filled -= len;
+                    received.drop_front(len);
                 }
-                Ok(None) => match read_more(&mut stream, &mut buffer, filled).await {
-                    Ok(n) if n > 0 => filled += n,
-                    Ok(_) | Err(_) => {
+                Ok(None) => {
+                    if !received.more(&mut stream).await.unwrap_or(false) {
                         return Err(Failure::Upstream(
                             "the upstream closed during the handshake",
                         ));
                     }
-                },
+                }
                 Err(_) => return Err(Failure::Upstream("a malformed answer")),
             }
         }
@@ -194,10 +192,8 @@ impl Declined {
         client: &mut Stream,
         answer_headers: &AnswerLines,
     ) -> Result<Carried, Failure> {
-        let bytes = self.buffer.get(..self.filled).unwrap_or_default();
-        let Ok(Some(head)) = head::response(bytes, &ANSWER_LIMITS) else {
-            return Err(Failure::Upstream("a malformed answer"));
-        };
+        let bytes = self.received.bytes();
+        let head = parse(bytes)?;
         let framing = response_framing(&head, "GET")
             .map_err(|_| Failure::Upstream("an answer whose end is in doubt"))?;
         let status = head.status;

@@ -10,7 +10,7 @@ use crate::gate::{self, Decision, Handshake};
 use crate::policy::Policy;
 use crate::policy::route::Route;
 use crate::proxy::answer_head::AnswerLines;
-use crate::proxy::buffer::{Buffer, Leftover};
+use crate::proxy::buffer::Leftover;
 use crate::proxy::connection::{After, Connection};
 use crate::proxy::preflight;
 use crate::proxy::record::{NO_ROUTE, Record, Who};
@@ -101,6 +101,6 @@ impl Asked<'_> {
             Framing::Chunked | Framing::UntilClose => return None,
         };
         let rest = self.behind.get(body..)?;
-        Some(Buffer::lend(0).filled_with(rest))
+        Some(Leftover::copy_of(rest))
     }
 }

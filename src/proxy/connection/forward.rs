@@ -135,10 +135,10 @@ impl Asked<'_> {
             self.who,
         );
         if let Ok(()) = write_all(stream, &mut [IoSlice::new(&answer)], WRITE_STALL).await {
-            record.finish(&Outcome::Upgraded);
+            record.finish(Outcome::Upgraded);
             After::Upgraded(Box::new(opened))
         } else {
-            record.finish(&Outcome::ClientGone);
+            record.finish(Outcome::ClientGone);
             After::Close
         }
     }
@@ -170,7 +170,7 @@ impl Asked<'_> {
                 next,
                 upstream_time,
             }) => {
-                record.finish(&Outcome::Carried {
+                record.finish(Outcome::Carried {
                     status,
                     upstream: upstream_time,
                 });

@@ -105,7 +105,7 @@ impl Asked<'_> {
             || matches!(denial, Denial::NoRoute)
             || self.connection.worker.shared.is_draining();
         let sent = self.answer(stream, route, refusal, close).await;
-        record.finish(&Outcome::Answered {
+        record.finish(Outcome::Answered {
             status: denial.status(),
         });
         match (sent, rest) {
@@ -143,11 +143,11 @@ impl Asked<'_> {
                 ..Refusal::syntax("the request's body did not arrive")
             },
             Failure::ClientGone => {
-                record.finish(&Outcome::ClientGone);
+                record.finish(Outcome::ClientGone);
                 return After::Close;
             }
             Failure::Cut { status } => {
-                record.finish(&Outcome::Cut { status });
+                record.finish(Outcome::Cut { status });
                 return After::Close;
             }
         };
@@ -164,14 +164,14 @@ impl Asked<'_> {
     ) -> After {
         let (status, reason) = (refusal.status, refusal.reason);
         self.answer(stream, Some(route), refusal, true).await;
-        record.finish(&Outcome::Failed { status, reason });
+        record.finish(Outcome::Failed { status, reason });
         After::Linger
     }
 
     /// Sends an answer to a preflight.
     pub(super) async fn preflight(&self, stream: &mut Stream, answer: &[u8]) -> After {
         let sent = write_all(stream, &mut [IoSlice::new(answer)], WRITE_STALL).await;
-        self.record(None).finish(&Outcome::Answered { status: 204 });
+        self.record(None).finish(Outcome::Answered { status: 204 });
         match (sent, self.unread_rest()) {
             (Ok(()), Some(rest)) if self.keep_alive => After::Continue(rest),
             _ => After::Linger,

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use pingora::prelude::timeout;
 use pingora::protocols::Stream;
 
-use crate::proxy::buffer::Buffer;
 use crate::proxy::exchange::{ANSWER_LIMITS, Exchange, Failure};
-use crate::proxy::io::{WRITE_STALL, poll_read_at, write_all};
+use crate::proxy::io::{WRITE_STALL, write_all};
 use crate::proxy::pump::{Pump, PumpError};
+use crate::proxy::received::Received;
 use crate::proxy::watch::Watch;
 use crate::wire::head;
 
@@ -22,12 +22,8 @@ const UPLOAD_STALL: Duration = Duration::from_mins(1);
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 /// Interim answers that an upstream may send before the final one.
 const MOST_INTERIM: usize = 16;
-/// The upstream's answer, as far as it has been read.
-pub(super) struct Answer {
-    buffer: Buffer,
-    filled: usize,
-}
 
+/// Why an attempt came to nothing.
 pub(super) enum Attempt {
     /// Closed without a byte of an answer: the connection may have died while it was kept.
     Stale,
@@ -43,21 +39,19 @@ impl From<Attempt> for Failure {
     }
 }
 
+/// Writes the request and reads until the head of the final answer is whole.
 pub(super) async fn attempt(
     exchange: &mut Exchange<'_, '_>,
     upstream: &mut Stream,
     upload: &mut Pump,
     watch: &mut Watch,
     body: &[u8],
-) -> Result<Answer, Attempt> {
+) -> Result<Received, Attempt> {
     let mut slices = exchange.pieces.slices(exchange.head, body);
     if write_all(upstream, &mut slices, WRITE_STALL).await.is_err() {
         return Err(Attempt::Stale);
     }
-    let mut answer = Answer {
-        buffer: Buffer::lend(0),
-        filled: 0,
-    };
+    let mut answer = Received::nothing();
     let mut interim = 0;
     let mut asked = None;
     loop {
@@ -127,7 +121,7 @@ async fn read_answer(
     upstream: &mut Stream,
     upload: &mut Pump,
     watch: &mut Watch,
-    answer: &mut Answer,
+    answer: &mut Received,
     limit: Duration,
 ) -> Result<(), Attempt> {
     let before = upload.progress();
@@ -138,22 +132,19 @@ async fn read_answer(
             }
         } else {
             match upload.poll_pump(cx, client, upstream) {
-                Poll::Ready(Err(PumpError::Source(_))) => {
+                Poll::Ready(Err(PumpError::Source)) => {
                     return Poll::Ready(Err(Attempt::Failed(Failure::ClientGone)));
                 }
-                Poll::Ready(Err(PumpError::Body(_))) => {
+                Poll::Ready(Err(PumpError::Body)) => {
                     return Poll::Ready(Err(Attempt::Failed(Failure::ClientBody)));
                 }
                 // The upstream takes no more, but may have said why.
-                Poll::Ready(Err(PumpError::Sink(_)) | Ok(())) | Poll::Pending => {}
+                Poll::Ready(Err(PumpError::Sink) | Ok(())) | Poll::Pending => {}
             }
         }
-        match poll_read_at(cx, upstream, &mut answer.buffer, answer.filled) {
-            Poll::Ready(Ok(n)) if n > 0 => {
-                answer.filled += n;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(_) if answer.filled == 0 => Poll::Ready(Err(Attempt::Stale)),
+        match answer.poll_more(cx, upstream) {
+            Poll::Ready(Ok(true)) => Poll::Ready(Ok(())),
+            Poll::Ready(_) if answer.is_empty() => Poll::Ready(Err(Attempt::Stale)),
             Poll::Ready(_) => Poll::Ready(Err(Attempt::Failed(Failure::Upstream(
                 "the upstream closed in the middle of its answer's head",
             )))),
@@ -165,16 +156,5 @@ async fn read_answer(
         Ok(result) => result,
         Err(_) if upload.waits_for_source() => Err(Attempt::Failed(Failure::ClientTimeout)),
         Err(_) => Err(Attempt::Failed(Failure::UpstreamTimeout)),
-    }
-}
-
-impl Answer {
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.buffer.get(..self.filled).unwrap_or_default()
-    }
-
-    fn drop_front(&mut self, n: usize) {
-        self.buffer.copy_within(n.min(self.filled)..self.filled, 0);
-        self.filled = self.filled.saturating_sub(n);
     }
 }

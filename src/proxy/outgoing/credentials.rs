@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
-use crate::config::document::CredentialForm;
+use crate::config::document::{CredentialForm, CredentialRule};
 use crate::credential::Carrier;
 use crate::gate::extract::Extracted;
 use crate::gate::permit::{Admission, Permit};
@@ -22,35 +22,30 @@ pub(super) struct Rewrite<'a, 'r> {
     admission: Option<&'a Admission<'r>>,
     /// The verified credentials stay where they are.
     in_place: bool,
+    /// Those that do not simply stay, each with its place and its form.
+    placed: Vec<(&'a Carrier, Vec<u8>)>,
     /// The device type goes out under its configured name instead of the client's alias.
     device: Option<(&'a [Carrier], &'a str)>,
 }
 
 impl<'a, 'r> Rewrite<'a, 'r> {
     pub(super) fn new(policy: &'a Policy, permit: &'a Permit<'r>) -> Self {
-        use crate::policy::requirement::Requirement;
-        let rule = &permit.route.credential;
+        let route = &permit.route;
         let admission = permit.admission.as_ref();
-        let device = match (
-            &permit.route.require,
-            admission.and_then(|a| a.device.as_ref()),
-        ) {
-            (
-                Requirement::Credentials {
-                    device_type: Some(rule),
-                    ..
-                },
-                Some(claimed),
-            ) if *claimed.claim.token != *claimed.device_type.as_bytes() => {
-                Some((rule.from.as_slice(), &*claimed.device_type))
-            }
-            _ => None,
-        };
+        let in_place =
+            route.credential.form == CredentialForm::Keep && route.credential.carried_as.is_none();
+        let device = route
+            .require
+            .device_rule()
+            .zip(admission.and_then(|admission| admission.device.as_ref()))
+            .filter(|(_, claimed)| *claimed.claim.token != *claimed.device_type.as_bytes())
+            .map(|(rule, claimed)| (rule.from.as_slice(), &*claimed.device_type));
         Self {
             policy,
             permit,
             admission,
-            in_place: rule.form == CredentialForm::Keep && rule.carried_as.is_none(),
+            in_place,
+            placed: placed_credentials(policy, &route.credential, admission, in_place),
             device,
         }
     }
@@ -63,7 +58,7 @@ impl<'a, 'r> Rewrite<'a, 'r> {
     ) -> bool {
         let name = header.name;
         let is = |other: &str| name.eq_ignore_ascii_case(other);
-        let is_here = |carrier: &Carrier| matches!(carrier, Carrier::Header { name: theirs, .. } if is(theirs));
+        let is_here = |carrier: &Carrier| carrier.header_name().is_some_and(is);
         let route = &self.permit.route;
         let is_ours = route.set_headers.iter().any(|(ours, _)| is(ours))
             || route.credential.carried_as.as_ref().is_some_and(is_here)
@@ -108,7 +103,10 @@ impl<'a, 'r> Rewrite<'a, 'r> {
         let mut kept: Vec<u8> = Vec::new();
         let mut changed = false;
         for pair in request.query_pairs() {
-            let here = |carrier: &Carrier| matches!(carrier, Carrier::Query { name } if name.as_bytes() == &*pair.name);
+            let here = |carrier: &Carrier| {
+                let name = carrier.query_name();
+                name.is_some_and(|name| name.as_bytes() == &*pair.name)
+            };
             let is_device = self.device.is_some_and(|(from, _)| from.iter().any(here));
             let is_replaced = self
                 .permit
@@ -130,84 +128,35 @@ impl<'a, 'r> Rewrite<'a, 'r> {
         for (name, value) in self.query_additions() {
             changed = true;
             let name: Cow<'_, str> = percent_encode(name.as_bytes(), NON_ALPHANUMERIC).into();
-            let value: Cow<'_, str> = percent_encode(&value, NON_ALPHANUMERIC).into();
+            let value: Cow<'_, str> = percent_encode(value, NON_ALPHANUMERIC).into();
             push_pair(&mut kept, format!("{name}={value}").as_bytes());
         }
         changed.then_some(kept)
     }
 
-    fn query_additions(&self) -> Vec<(&'a str, Vec<u8>)> {
-        let mut additions = Vec::new();
-        for (carrier, value) in self.placed_credentials() {
-            if let Carrier::Query { name } = carrier {
-                additions.push((name.as_str(), value));
-            }
-        }
-        if let Some((from, device_type)) = self.device
-            && !from
-                .iter()
-                .any(|carrier| matches!(carrier, Carrier::Header { .. }))
-            && let Some(Carrier::Query { name }) = from.first()
-        {
-            additions.push((name, device_type.as_bytes().to_vec()));
-        }
-        additions
+    fn query_additions(&self) -> impl Iterator<Item = (&'a str, &[u8])> {
+        let credentials = self
+            .placed
+            .iter()
+            .filter_map(|(carrier, value)| Some((carrier.query_name()?, value.as_slice())));
+        let device = self
+            .device
+            .filter(|(from, _)| from.iter().all(|carrier| carrier.header_name().is_none()))
+            .and_then(|(from, device)| Some((from.first()?.query_name()?, device.as_bytes())));
+        credentials.chain(device)
     }
 
     pub(super) fn add_credentials(&self, pieces: &mut Pieces) {
-        for (carrier, value) in self.placed_credentials() {
-            if let Carrier::Header { name, .. } = carrier {
-                pieces.add_header(name, &value);
+        for (carrier, value) in &self.placed {
+            if let Some(name) = carrier.header_name() {
+                pieces.add_header(name, value);
             }
         }
-        let device = self.device.and_then(|(from, device_type)| {
-            from.iter().find_map(|carrier| match carrier {
-                Carrier::Header { name, .. } => Some((name, device_type)),
-                Carrier::Query { .. } | Carrier::Subprotocol { .. } => None,
-            })
-        });
-        if let Some((name, device_type)) = device {
+        if let Some((from, device_type)) = self.device
+            && let Some(name) = from.iter().find_map(Carrier::header_name)
+        {
             pieces.add_header(name, device_type.as_bytes());
         }
-    }
-
-    /// The verified credentials that do not simply stay, each with its place and its form. A place
-    /// is filled once, by the first in file order, whose principal leads.
-    fn placed_credentials(&self) -> Vec<(&'a Carrier, Vec<u8>)> {
-        let (Some(admission), rule) = (self.admission, &self.permit.route.credential) else {
-            return Vec::new();
-        };
-        let mut placed: Vec<(&Carrier, Vec<u8>)> = Vec::new();
-        if rule.form == CredentialForm::Strip {
-            return placed;
-        }
-        for (id, extracted) in &admission.credentials {
-            let Some(authenticator) = self.policy.authenticator(*id) else {
-                continue;
-            };
-            let carriers = &authenticator.carriers;
-            let Some(origin) = carriers.get(extracted.carrier) else {
-                continue;
-            };
-            let was_subprotocol = matches!(origin, Carrier::Subprotocol { .. });
-            if self.in_place && !was_subprotocol {
-                continue;
-            }
-            let place = match &rule.carried_as {
-                Some(place) => Some(place),
-                // The upstream never sees the subprotocol entry.
-                None if was_subprotocol => carriers
-                    .iter()
-                    .find(|carrier| matches!(carrier, Carrier::Header { .. })),
-                None => Some(origin),
-            };
-            if let Some(place) = place
-                && !placed.iter().any(|(taken, _)| taken.is_same_place(place))
-            {
-                placed.push((place, formed(rule.form, origin, extracted)));
-            }
-        }
-        placed
     }
 
     fn offers_credential(&self, request: &Request<'_>) -> bool {
@@ -244,13 +193,55 @@ impl<'a, 'r> Rewrite<'a, 'r> {
     }
 }
 
+/// The verified credentials that do not simply stay. A place is filled once, by the first in file
+/// order, whose principal leads.
+fn placed_credentials<'a>(
+    policy: &'a Policy,
+    rule: &'a CredentialRule,
+    admission: Option<&Admission<'_>>,
+    in_place: bool,
+) -> Vec<(&'a Carrier, Vec<u8>)> {
+    let mut placed: Vec<(&Carrier, Vec<u8>)> = Vec::new();
+    if rule.form == CredentialForm::Strip {
+        return placed;
+    }
+    for (id, extracted) in admission
+        .iter()
+        .flat_map(|admission| &admission.credentials)
+    {
+        let Some(authenticator) = policy.authenticator(*id) else {
+            continue;
+        };
+        let carriers = &authenticator.carriers;
+        let Some(origin) = carriers.get(extracted.carrier) else {
+            continue;
+        };
+        let was_subprotocol = matches!(origin, Carrier::Subprotocol { .. });
+        if in_place && !was_subprotocol {
+            continue;
+        }
+        let place = match &rule.carried_as {
+            Some(place) => Some(place),
+            // The upstream never sees the subprotocol entry.
+            None if was_subprotocol => carriers
+                .iter()
+                .find(|carrier| carrier.header_name().is_some()),
+            None => Some(origin),
+        };
+        if let Some(place) = place
+            && !placed.iter().any(|(taken, _)| taken.is_same_place(place))
+        {
+            placed.push((place, formed(rule.form, origin, extracted)));
+        }
+    }
+    placed
+}
+
 /// The credential in the form that the upstream wants.
 fn formed(form: CredentialForm, origin: &Carrier, extracted: &Extracted<'_>) -> Vec<u8> {
     match form {
         CredentialForm::Bearer => [b"Bearer ".as_slice(), &extracted.token].concat(),
-        CredentialForm::Keep if matches!(origin, Carrier::Header { .. }) => {
-            extracted.written.to_vec()
-        }
+        CredentialForm::Keep if origin.header_name().is_some() => extracted.written.to_vec(),
         CredentialForm::Bare | CredentialForm::Keep | CredentialForm::Strip => {
             extracted.token.to_vec()
         }
