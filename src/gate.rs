@@ -22,6 +22,7 @@ use crate::scheme::Rejection;
 pub mod denial;
 pub mod extract;
 pub mod permit;
+pub mod standing;
 
 use denial::{Denial, Refusal};
 use extract::{Ambiguous, Extracted, Found};
@@ -283,15 +284,19 @@ fn check_device<'r>(
     };
     let claim = claimed.ok_or_else(refused)?;
     let device_type = Arc::clone(rule.resolve(&claim.token).ok_or_else(refused)?);
-    let agrees = admitted
-        .verified
-        .iter()
-        .filter_map(|(_, proof)| proof.principal.device_type.as_ref())
-        .all(|proven| rule.resolve(proven.as_bytes()) == Some(&device_type));
-    if !agrees {
+    if !agrees(rule, &device_type, admitted) {
         return Err(refused());
     }
     Ok(Claimed { device_type, claim })
+}
+
+/// Whether every proof that names a device type names this one.
+fn agrees(rule: &DeviceRule, device_type: &Arc<str>, admitted: &Admitted) -> bool {
+    admitted
+        .verified
+        .iter()
+        .filter_map(|(_, proof)| proof.principal.device_type.as_ref())
+        .all(|proven| rule.resolve(proven.as_bytes()) == Some(device_type))
 }
 
 #[cfg(test)]

@@ -43,9 +43,14 @@ impl Reloader {
                 let generation = policy.generation;
                 shared.metrics.prepare(&policy);
                 shared.replace_policy(policy);
+                let closed = shared.registry.judge_again(&shared.policy(), clock::now());
                 shared.metrics.reloaded(clock::now());
                 shared.set_reload_problem(None);
-                info!(generation, "configuration reloaded");
+                info!(
+                    generation,
+                    sessions_closed = closed,
+                    "configuration reloaded"
+                );
             }
             Err(problem) => {
                 error!(error = %problem, "configuration not reloaded; the old one stays in force");

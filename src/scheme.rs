@@ -65,6 +65,13 @@ pub trait Verifier: fmt::Debug + Send + Sync {
         })
     }
 
+    /// Judges a proof that was made earlier, perhaps under another configuration, as far as that can
+    /// be done without its credential: whether its key is still configured and in date, and whether
+    /// what else it rests on still holds.
+    ///
+    /// The answer is the same proof with the constraints of now, and never a later end.
+    fn uphold(&self, proof: &Verified, now: UnixTime) -> Result<Verified, Rejection>;
+
     /// Whether keeping a verdict is cheaper than reaching it again.
     fn is_worth_caching(&self) -> bool {
         true
@@ -111,7 +118,44 @@ pub struct Verified {
     pub not_after: Option<UnixTime>,
     /// Stands for the key material that made the proof.
     pub key: Digest,
+    /// `None` where the key is all that a proof rests on.
+    pub grounds: Option<Arc<Grounds>>,
     pub reuse: Reuse,
+}
+
+/// What a proof rests on besides its key, kept so that it can be judged again without its
+/// credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    /// Stands for the rules by which the principal was read out of the credential.
+    pub reading: Digest,
+    pub issuer: Option<Arc<str>>,
+    pub audiences: Vec<Arc<str>>,
+}
+
+impl Verified {
+    /// The same proof, ending with the key that made it.
+    fn bounded(&self, end: Option<UnixTime>) -> Self {
+        Self {
+            not_after: self.not_after.into_iter().chain(end).min(),
+            ..self.clone()
+        }
+    }
+}
+
+/// The end of key material that made a proof earlier, if it is still here and in date. The same
+/// material may stand there several times, with ends of its own; the latest counts.
+fn latest_end(
+    mut ends: impl Iterator<Item = Option<UnixTime>>,
+    now: UnixTime,
+) -> Result<Option<UnixTime>, Rejection> {
+    let first = ends.next().ok_or(Rejection::UnknownKey)?;
+    let latest = ends.fold(first, |latest, end| Some(latest?.max(end?)));
+    if latest.is_some_and(|end| end <= now) {
+        Err(Rejection::Expired)
+    } else {
+        Ok(latest)
+    }
 }
 
 /// What the credential allows, beyond being good.

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
+use crate::gate::denial::Denial;
+use crate::gate::standing::Standing;
+use crate::scheme::Rejection;
 
 pub mod registry;
 pub mod signal;
@@ -29,16 +32,44 @@ pub enum CloseReason {
     Expired,
     /// Nothing was sent for too long.
     Idle,
+    /// A new configuration would not let it in, though what it was admitted by is still there.
+    PolicyChanged,
     /// One side broke the WebSocket framing, so that its messages can no longer be told apart.
     ProtocolError,
+    /// The key or the app that it was admitted by has been removed.
+    Revoked,
     ShuttingDown,
 }
 
 impl CloseReason {
+    /// What a session is told when it would no longer be let in.
+    pub const fn of(denial: &Denial) -> Self {
+        match denial {
+            Denial::Rejected {
+                rejection: Rejection::UnknownKey,
+                ..
+            } => Self::Revoked,
+            Denial::Rejected {
+                rejection: Rejection::Expired,
+                ..
+            } => Self::Expired,
+            Denial::Ambiguous
+            | Denial::BadHandshake
+            | Denial::Forbidden(_)
+            | Denial::Method { .. }
+            | Denial::NoCredential { .. }
+            | Denial::NoRoute
+            | Denial::Rejected { .. }
+            | Denial::Unavailable { .. }
+            | Denial::UpgradeRequired => Self::PolicyChanged,
+        }
+    }
+
     /// The code of the Close frame (RFC 6455 §7.4); 4000–4999 are the application's own.
     pub const fn code(self) -> u16 {
         match self {
-            Self::Expired => 4401,
+            Self::Expired | Self::PolicyChanged => 4401,
+            Self::Revoked => 4403,
             Self::Idle | Self::ShuttingDown => 1001,
             Self::ProtocolError => 1002,
         }
@@ -49,7 +80,9 @@ impl CloseReason {
         match self {
             Self::Expired => "token expired",
             Self::Idle => "idle",
+            Self::PolicyChanged => "log in again",
             Self::ProtocolError => "protocol error",
+            Self::Revoked => "revoked",
             Self::ShuttingDown => "going away",
         }
     }
@@ -59,7 +92,9 @@ impl CloseReason {
         match self {
             Self::Expired => "expired",
             Self::Idle => "idle",
+            Self::PolicyChanged => "policy_changed",
             Self::ProtocolError => "protocol_error",
+            Self::Revoked => "revoked",
             Self::ShuttingDown => "shutting_down",
         }
     }
@@ -70,6 +105,8 @@ impl CloseReason {
 pub struct Opening {
     pub route: Arc<str>,
     pub device_type: Option<Arc<str>>,
+    /// What it was admitted by, to be judged again when the configuration changes.
+    pub standing: Standing,
     /// When the proof behind it ends; `None` if it has no end of its own.
     pub deadline: Option<UnixTime>,
     pub idle_timeout: Duration,

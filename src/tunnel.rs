@@ -46,12 +46,14 @@ pub enum Ending {
 
 impl Ending {
     /// Everything that can end a tunnel.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Client,
         Self::Upstream,
         Self::Gate(CloseReason::Expired),
         Self::Gate(CloseReason::Idle),
+        Self::Gate(CloseReason::PolicyChanged),
         Self::Gate(CloseReason::ProtocolError),
+        Self::Gate(CloseReason::Revoked),
         Self::Gate(CloseReason::ShuttingDown),
     ];
 

@@ -12,6 +12,7 @@ use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::requirement::Admitted;
 use crate::policy::route::Route;
 use crate::principal::Principal;
+use crate::scheme::Verified;
 
 /// Leave to forward one request.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Admission<'r> {
     pub device: Option<Claimed<'r>>,
     /// When the proof ends.
     pub not_after: Option<UnixTime>,
+    /// What was proven, in file order.
+    pub(super) verified: SmallVec<[(AuthenticatorId, Arc<Verified>); 2]>,
     /// The verified credentials, in file order: they alone may reach the upstream.
     pub credentials: SmallVec<[(AuthenticatorId, Extracted<'r>); 2]>,
 }
@@ -93,10 +96,21 @@ impl<'r> Permit<'r> {
                 principal,
                 device,
                 not_after,
+                verified,
                 credentials,
             }),
             _made_by_the_gate: Seal,
         }
+    }
+
+    /// The position of the first verified credential that is the same as the one at `position`.
+    pub(super) fn same_credential(&self, position: usize) -> usize {
+        let credentials = self.admission.as_ref().map(|known| &known.credentials[..]);
+        let credentials = credentials.unwrap_or_default();
+        let ours = credentials.get(position).map(|(_, extracted)| extracted);
+        let same =
+            |(_, theirs): &(_, Extracted<'_>)| ours.is_some_and(|ours| theirs.is_same_as(ours));
+        credentials.iter().position(same).unwrap_or(position)
     }
 
     /// The device type, where the route asks for one or the credential names one.

@@ -91,6 +91,14 @@ impl Authenticator {
         self.verifier.caveat()
     }
 
+    /// Judges a proof of this authenticator's again, without its credential.
+    pub fn uphold(&self, proof: &Verified, now: UnixTime) -> Outcome {
+        match self.verifier.uphold(proof, now) {
+            Ok(verified) => still_good(Arc::new(verified), now),
+            Err(rejection) => Outcome::Rejected(rejection),
+        }
+    }
+
     /// Asks the remote side, if there is one, whether it would answer.
     pub async fn probe(&self) -> Result<(), VerifyError> {
         self.verifier.probe().await

@@ -8,6 +8,7 @@ use tracing::info;
 use crate::clock;
 use crate::config::document::AtExpiry;
 use crate::gate::permit::Permit;
+use crate::gate::standing::Standing;
 use crate::metrics::{Gauged, OpenSession};
 use crate::proxy::Worker;
 use crate::proxy::record::Who;
@@ -20,11 +21,18 @@ use crate::tunnel;
 pub(crate) struct Opened {
     session: Session,
     gauge: OpenSession,
-    upstream: Stream,
-    from_client: Vec<u8>,
-    from_upstream: Vec<u8>,
+    behind: Behind,
     subject: Option<Arc<str>>,
     who: Who,
+}
+
+/// What there is behind the two handshakes.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    pub(crate) upstream: Stream,
+    /// Bytes that are here already.
+    pub(crate) from_client: Vec<u8>,
+    pub(crate) from_upstream: Vec<u8>,
 }
 
 impl Opened {
@@ -32,10 +40,9 @@ impl Opened {
     pub(crate) fn register(
         worker: &Worker,
         permit: &Permit<'_>,
+        standing: Standing,
         id: SessionId,
-        upstream: Stream,
-        from_client: Vec<u8>,
-        from_upstream: Vec<u8>,
+        behind: Behind,
         who: Who,
     ) -> Self {
         let route = &permit.route;
@@ -46,6 +53,7 @@ impl Opened {
         let opening = Opening {
             route: Arc::clone(&route.name),
             device_type: permit.device_type().cloned(),
+            standing,
             deadline,
             idle_timeout: route.session.idle_timeout,
         };
@@ -63,12 +71,14 @@ impl Opened {
                 .registry
                 .open(id, opening, clock::now(), clock::steady()),
             gauge,
-            upstream,
-            from_client,
-            from_upstream,
+            behind,
             subject: admission.and_then(|admission| admission.principal.subject.clone()),
             who,
         }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Carries frames until the session ends, and tells how it ended. The connection counts as
@@ -77,12 +87,15 @@ impl Opened {
         let Self {
             session,
             gauge,
-            upstream,
-            from_client,
-            from_upstream,
+            behind,
             subject,
             who,
         } = *self;
+        let Behind {
+            upstream,
+            from_client,
+            from_upstream,
+        } = behind;
         let ended = tunnel::run(client, upstream, from_client, from_upstream, &session).await;
         let live = session.live();
         let age = ended.at.since(live.since);

@@ -92,11 +92,14 @@ impl AppKey {
 
     /// Judges a presented key.
     pub fn check(&self, presented: &[u8], now: UnixTime) -> Result<Verified, Rejection> {
-        let digest = Digest::of(presented);
+        self.check_digest(&Digest::of(presented), now)
+    }
+
+    fn check_digest(&self, digest: &Digest, now: UnixTime) -> Result<Verified, Rejection> {
         let key = self
             .keys
-            .get(&digest)
-            .filter(|key| key.digest.matches(&digest))
+            .get(digest)
+            .filter(|key| key.digest.matches(digest))
             .ok_or(Rejection::UnknownKey)?;
         if key.not_before.is_some_and(|start| now < start) {
             return Err(Rejection::NotYetValid);
@@ -109,6 +112,7 @@ impl AppKey {
             constraints: key.constraints.clone(),
             not_after: key.not_after,
             key: key.digest,
+            grounds: None,
             reuse: Reuse::Once,
         })
     }
@@ -140,6 +144,16 @@ impl Verifier for AppKey {
 
     fn judge(&self, credential: &Credential<'_>, now: UnixTime) -> Judgement {
         Judgement::Settled(self.check(credential.bytes(), now))
+    }
+
+    /// The digest is all that a key is looked up by. Under another id it is somebody else's.
+    fn uphold(&self, proof: &Verified, now: UnixTime) -> Result<Verified, Rejection> {
+        let current = self.check_digest(&proof.key, now)?;
+        if current.principal == proof.principal {
+            Ok(current)
+        } else {
+            Err(Rejection::WrongApp)
+        }
     }
 }
 

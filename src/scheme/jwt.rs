@@ -4,6 +4,7 @@
 //! (`keys`), and only then is a claim looked at (`expect`): what an unsigned token says is
 //! nobody's business. `exp` is required; issuer and audience are compared unless waived.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
@@ -105,12 +106,7 @@ impl Jwt {
             claims,
         } = config;
         let keys = KeyRing::new(keys)?;
-        let expectations = Expectations {
-            issuer,
-            audience,
-            leeway,
-            claims,
-        };
+        let expectations = Expectations::new(issuer, audience, leeway, claims);
         let fingerprint = fingerprint(&keys, &expectations);
         Ok(Self {
             keys,
@@ -130,6 +126,7 @@ impl Jwt {
             constraints: Constraints::default(),
             not_after: Some(key.not_after.map_or(expires, |end| end.min(expires))),
             key: key.digest,
+            grounds: Some(Arc::new(self.expectations.grounds(&claims))),
             reuse: Reuse::Cacheable,
         })
     }
@@ -151,6 +148,12 @@ impl Verifier for Jwt {
     fn judge(&self, credential: &Credential<'_>, now: UnixTime) -> Judgement {
         Judgement::Settled(self.check(credential.bytes(), now))
     }
+
+    fn uphold(&self, proof: &Verified, now: UnixTime) -> Result<Verified, Rejection> {
+        let end = self.keys.uphold(&proof.key, now)?;
+        self.expectations.uphold(proof.grounds.as_deref())?;
+        Ok(proof.bounded(end))
+    }
 }
 
 fn fingerprint(keys: &KeyRing, expectations: &Expectations) -> Digest {
@@ -158,20 +161,12 @@ fn fingerprint(keys: &KeyRing, expectations: &Expectations) -> Digest {
         issuer,
         audience,
         leeway,
-        claims,
+        claims: _,
+        reading,
     } = expectations;
-    let Claims {
-        subject,
-        user_type,
-        device_type,
-        app,
-    } = claims;
     let expected = |print: Fingerprint, expected: &Expected| match expected {
         Expected::Any => print.text("any"),
         Expected::Value(value) => print.text("value").text(value),
-    };
-    let claim = |print: Fingerprint, name: &Option<String>| {
-        print.option(name.as_deref(), Fingerprint::text)
     };
     let print = Fingerprint::of(SchemeName::Jwt.as_str()).list(keys.as_slice(), |print, key| {
         print
@@ -179,12 +174,9 @@ fn fingerprint(keys: &KeyRing, expectations: &Expectations) -> Digest {
             .time(key.not_after)
             .option(key.kid.as_deref(), Fingerprint::text)
     });
-    let print = expected(expected(print, issuer), audience)
+    expected(expected(print, issuer), audience)
         .duration(*leeway)
-        .text(subject);
-    [user_type, device_type, app]
-        .into_iter()
-        .fold(print, claim)
+        .digest(reading)
         .finish()
 }
 

@@ -19,7 +19,7 @@ use crate::scheme::sa_token::claims::Shape;
 use crate::scheme::sa_token::keys::Secrets;
 use crate::scheme::sa_token::session::SessionCheck;
 use crate::scheme::{
-    Constraints, Judgement, KeyProblem, Rejection, Reuse, SchemeName, Verified, Verifier,
+    Constraints, Grounds, Judgement, KeyProblem, Rejection, Reuse, SchemeName, Verified, Verifier,
     VerifyError, json,
 };
 use crate::secret::{Digest, Secret};
@@ -102,6 +102,7 @@ pub struct SaToken {
     secrets: Secrets,
     shape: Shape,
     constraints: Constraints,
+    grounds: Arc<Grounds>,
     backing: Backing,
     fingerprint: Digest,
 }
@@ -134,6 +135,11 @@ impl SaToken {
         open: impl FnOnce(&RedisAddress) -> Arc<dyn SessionStore>,
     ) -> Result<Self, KeyProblem> {
         let fingerprint = fingerprint(&config);
+        let grounds = Grounds {
+            reading: reading(&config),
+            issuer: None,
+            audiences: Vec::new(),
+        };
         let Config {
             secret,
             previous,
@@ -163,6 +169,7 @@ impl SaToken {
                 user_types: Some(user_types.into()),
                 routes: None,
             },
+            grounds: Arc::new(grounds),
             backing,
             fingerprint,
         })
@@ -180,6 +187,7 @@ impl SaToken {
             constraints: self.constraints.clone(),
             not_after,
             key: key.digest,
+            grounds: Some(Arc::clone(&self.grounds)),
             reuse: Reuse::Cacheable,
         };
         Ok(Login {
@@ -232,6 +240,18 @@ impl Verifier for SaToken {
         }
     }
 
+    /// What the session store says of the token is asked when the token is there to ask with.
+    fn uphold(&self, proof: &Verified, now: UnixTime) -> Result<Verified, Rejection> {
+        let end = self.secrets.uphold(&proof.key, now)?;
+        if proof.grounds.as_deref() != Some(&*self.grounds) {
+            return Err(Rejection::WrongPrincipal);
+        }
+        Ok(Verified {
+            constraints: self.constraints.clone(),
+            ..proof.bounded(end)
+        })
+    }
+
     fn first_seen(&self) -> Option<Arc<FirstSeen>> {
         match &self.backing {
             Backing::FirstSeen { seen, .. } => Some(Arc::clone(seen)),
@@ -255,6 +275,20 @@ impl Verifier for SaToken {
             Backing::Store(_) => None,
         }
     }
+}
+
+/// What a login means here: how it is written, and whose sessions back it.
+fn reading(config: &Config) -> Digest {
+    let print = Fingerprint::of(&config.login_type).text(&config.separator.to_string());
+    match &config.sessions {
+        Sessions::None { max_age } => print.text("none").duration(*max_age),
+        Sessions::Redis(RedisSessions { redis, key, .. }) => print
+            .text("redis")
+            .text(&redis.address)
+            .number(redis.database)
+            .text(key),
+    }
+    .finish()
 }
 
 fn fingerprint(config: &Config) -> Digest {

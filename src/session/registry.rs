@@ -7,13 +7,18 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::clock::{Steady, UnixTime};
+use crate::gate::denial::Denial;
+use crate::policy::Policy;
 use crate::session::signal::CloseSignal;
 use crate::session::{CloseReason, Opening, SessionId};
+
+/// Entries of ended sessions that are not worth a search.
+const QUEUE_SLACK: usize = 1024;
 
 /// All living sessions of the process.
 #[derive(Debug, Default)]
@@ -32,6 +37,8 @@ pub struct Live {
     pub opening: Opening,
     pub since: UnixTime,
     pub signal: CloseSignal,
+    /// When the proof behind it ends; in milliseconds, [`UnixTime::NEVER`] for never.
+    deadline: AtomicI64,
     last_received: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
@@ -55,9 +62,10 @@ impl Registry {
     ) -> Session {
         let live = Arc::new(Live {
             id,
-            opening,
             since: now,
             signal: CloseSignal::default(),
+            deadline: AtomicI64::new(opening.deadline.unwrap_or(UnixTime::NEVER).as_millis()),
+            opening,
             last_received: AtomicU64::new(steady.as_millis()),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -76,6 +84,7 @@ impl Registry {
     /// Closes every session whose time is up. Returns how many were told to close.
     pub fn sweep(&self, now: UnixTime, steady: Steady) -> usize {
         let mut closed = 0;
+        self.forget_the_dead();
         while let Some(id) = pop_due(&self.deadlines, now) {
             if let Some(live) = self.get(id) {
                 closed += usize::from(live.signal.close(CloseReason::Expired));
@@ -93,6 +102,45 @@ impl Registry {
         closed
     }
 
+    /// Judges every session under a new policy. Returns how many were told to close.
+    ///
+    /// The policy must be in force already: whoever registers a session looks for a new policy
+    /// afterwards, so that no session slips between the two.
+    pub fn judge_again(&self, policy: &Policy, now: UnixTime) -> usize {
+        let all: Vec<_> = self.living.lock().values().map(Arc::clone).collect();
+        all.iter()
+            .filter(|live| self.judge_one(live, policy, now).is_err())
+            .count()
+    }
+
+    /// Judges one session under a new policy, and tells it to close if it would not be let in.
+    ///
+    /// # Errors
+    ///
+    /// Why it would not be.
+    pub fn judge_one(&self, live: &Live, policy: &Policy, now: UnixTime) -> Result<(), Denial> {
+        match live.opening.standing.judge_again(policy, now) {
+            Ok(end) => {
+                if let Some(end) = end {
+                    self.shorten(live, end);
+                }
+                Ok(())
+            }
+            Err(denial) => {
+                live.signal.close(CloseReason::of(&denial));
+                Err(denial)
+            }
+        }
+    }
+
+    /// Lets a session end earlier; never later, since nobody has seen its credential again.
+    fn shorten(&self, live: &Live, end: UnixTime) {
+        let before = live.deadline.fetch_min(end.as_millis(), Ordering::Relaxed);
+        if before > end.as_millis() {
+            self.deadlines.lock().push(Reverse((end, live.id)));
+        }
+    }
+
     /// Tells every session to close. Returns how many there were.
     pub fn close_all(&self, reason: CloseReason) -> usize {
         let all: Vec<_> = self.living.lock().values().map(Arc::clone).collect();
@@ -105,6 +153,16 @@ impl Registry {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Takes ended sessions out of the queue of deadlines, which may be weeks away, once they are
+    /// most of it. Silences are never that long.
+    fn forget_the_dead(&self) {
+        let living = self.living.lock();
+        let mut deadlines = self.deadlines.lock();
+        if deadlines.len() > QUEUE_SLACK.max(4 * living.len()) {
+            deadlines.retain(|Reverse((_, id))| living.contains_key(id));
+        }
     }
 
     fn get(&self, id: SessionId) -> Option<Arc<Live>> {
@@ -177,11 +235,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::gate::standing::Standing;
 
     fn opening(deadline: Option<i64>, idle: u64) -> Opening {
         Opening {
             route: Arc::from("ws"),
             device_type: None,
+            standing: Standing::default(),
             deadline: deadline.map(UnixTime::from_secs),
             idle_timeout: Duration::from_secs(idle),
         }
@@ -234,6 +294,21 @@ mod tests {
         let session = registry.open(SessionId(1), opening(None, 10), start, at(0));
         assert_eq!(registry.sweep(UnixTime::from_secs(1_000_000), at(1)), 0);
         assert_eq!(closed_for(&session), None);
+    }
+
+    #[test]
+    fn ended_sessions_do_not_wait_for_their_deadline_in_the_queue() {
+        let registry = Arc::new(Registry::default());
+        let start = UnixTime::from_secs(0);
+        let open = |id| registry.open(SessionId(id), opening(Some(1_000_000), 10), start, at(0));
+        let stays = open(0);
+        for id in 1..5000 {
+            drop(open(id));
+        }
+        registry.sweep(start, at(0));
+        assert_eq!(registry.deadlines.lock().len(), 1);
+        registry.sweep(UnixTime::from_secs(1_000_000), at(0));
+        assert_eq!(closed_for(&stays), Some(CloseReason::Expired));
     }
 
     #[test]

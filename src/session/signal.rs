@@ -33,6 +33,11 @@ impl CloseSignal {
         true
     }
 
+    /// Why the session was asked to end, if it was.
+    pub fn reason(&self) -> Option<CloseReason> {
+        self.0.lock().reason
+    }
+
     /// Ready as soon as the session was asked to end.
     pub fn poll_closed(&self, cx: &Context<'_>) -> Poll<CloseReason> {
         let mut state = self.0.lock();

@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
 use crate::clock::UnixTime;
+use crate::gate::standing::Standing;
 use crate::session::registry::Registry;
 use crate::session::{Opening, SessionId};
 
@@ -22,6 +23,7 @@ fn rig(pipe: usize, from_client: &[u8], from_upstream: &[u8]) -> Rig {
     let opening = Opening {
         route: Arc::from("ws"),
         device_type: None,
+        standing: Standing::default(),
         deadline: None,
         idle_timeout: Duration::from_mins(1),
     };

@@ -5,6 +5,7 @@ mod carriers;
 mod gauges;
 mod handshake;
 mod lifetime;
+mod reloads;
 mod traffic;
 
 use super::support::Gate;

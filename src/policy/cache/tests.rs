@@ -20,6 +20,7 @@ fn proof(not_after: Option<i64>, reuse: Reuse) -> Verified {
         constraints: Constraints::default(),
         not_after: not_after.map(UnixTime::from_secs),
         key: Digest::of(b"key"),
+        grounds: None,
         reuse,
     }
 }

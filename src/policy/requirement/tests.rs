@@ -13,6 +13,7 @@ fn proof(subject: &str, app: &str, ends: i64) -> Outcome {
         constraints: Constraints::default(),
         not_after: (ends > 0).then(|| UnixTime::from_secs(ends)),
         key: Digest::of(b"key"),
+        grounds: None,
         reuse: Reuse::Cacheable,
     }))
 }

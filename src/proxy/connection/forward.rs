@@ -6,6 +6,8 @@ use pingora::protocols::Stream;
 
 use crate::clock;
 use crate::gate::permit::Permit;
+use crate::gate::standing::Standing;
+use crate::proxy::answer::denial_headers;
 use crate::proxy::connection::After;
 use crate::proxy::connection::asked::Asked;
 use crate::proxy::connection::refuse::Refusal;
@@ -15,9 +17,10 @@ use crate::proxy::outgoing::{self, Facts};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::record::{Outcome, Record};
 use crate::proxy::upgrade::{self, Handshaken, Switched};
-use crate::proxy::websocket::Opened;
+use crate::proxy::websocket::{Behind, Opened};
 use crate::request_id;
 use crate::session::SessionId;
+use crate::session::registry::Session;
 
 impl Asked<'_> {
     pub(super) async fn exchange(
@@ -128,12 +131,19 @@ impl Asked<'_> {
         let opened = Opened::register(
             self.connection.worker,
             permit,
+            Standing::of(permit, self.policy, &self.request),
             id,
-            upstream,
-            self.behind.to_vec(),
-            early,
+            Behind {
+                upstream,
+                from_client: self.behind.to_vec(),
+                from_upstream: early,
+            },
             self.who,
         );
+        // The session is known from here on: a reload either finds it, or is found here.
+        if let Some(refusal) = self.overtaken(permit, opened.session()) {
+            return self.fail_with(stream, &permit.route, refusal, record).await;
+        }
         if let Ok(()) = write_all(stream, &mut [IoSlice::new(&answer)], WRITE_STALL).await {
             record.finish(Outcome::Upgraded);
             After::Upgraded(Box::new(opened))
@@ -141,6 +151,25 @@ impl Asked<'_> {
             record.finish(Outcome::ClientGone);
             After::Close
         }
+    }
+
+    /// The refusal, if a policy that took force since the verdict would not let the session in.
+    fn overtaken(&self, permit: &Permit<'_>, session: &Session) -> Option<Refusal<'static>> {
+        let shared = &self.connection.worker.shared;
+        let policy = shared.policy();
+        if policy.generation == permit.generation {
+            return None;
+        }
+        let denial = shared
+            .registry
+            .judge_one(session.live(), &policy, clock::now())
+            .err()?;
+        Some(Refusal {
+            status: denial.status(),
+            reason: denial.reason(),
+            message: "a new configuration does not let this in",
+            headers: denial_headers(&denial, &policy),
+        })
     }
 
     /// The head as the upstream gets it.

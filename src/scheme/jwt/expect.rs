@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::clock::UnixTime;
 use crate::principal::Principal;
+use crate::scheme::fingerprint::Fingerprint;
 use crate::scheme::json::Object;
 use crate::scheme::jwt::{Claims, Expected};
-use crate::scheme::{Rejection, claims};
+use crate::scheme::{Grounds, Rejection, claims};
+use crate::secret::Digest;
 
 /// The demands of one authenticator.
 #[derive(Debug)]
@@ -18,9 +20,63 @@ pub(super) struct Expectations {
     pub(super) audience: Expected,
     pub(super) leeway: Duration,
     pub(super) claims: Claims,
+    /// Stands for `claims`.
+    pub(super) reading: Digest,
 }
 
 impl Expectations {
+    pub(super) fn new(
+        issuer: Expected,
+        audience: Expected,
+        leeway: Duration,
+        claims: Claims,
+    ) -> Self {
+        let reading = reading(&claims);
+        Self {
+            issuer,
+            audience,
+            leeway,
+            claims,
+            reading,
+        }
+    }
+
+    /// What a token that was judged good rests on.
+    pub(super) fn grounds(&self, claims: &Object) -> Grounds {
+        Grounds {
+            reading: self.reading,
+            issuer: claims.get("iss").and_then(Value::as_str).map(Arc::from),
+            audiences: match claims.get("aud") {
+                Some(Value::String(one)) => vec![one.as_str().into()],
+                Some(Value::Array(several)) => several
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(Arc::from)
+                    .collect(),
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    /// Whether what a token rested on would still do.
+    pub(super) fn uphold(&self, grounds: Option<&Grounds>) -> Result<(), Rejection> {
+        // Read by other rules, the token might name somebody else.
+        let grounds = grounds
+            .filter(|grounds| grounds.reading == self.reading)
+            .ok_or(Rejection::WrongPrincipal)?;
+        if let Expected::Value(issuer) = &self.issuer
+            && grounds.issuer.as_deref() != Some(issuer)
+        {
+            return Err(Rejection::WrongIssuer);
+        }
+        if let Expected::Value(audience) = &self.audience
+            && !grounds.audiences.iter().any(|one| **one == **audience)
+        {
+            return Err(Rejection::WrongAudience);
+        }
+        Ok(())
+    }
+
     /// The principal, and the end of the token's validity, leeway included.
     pub(super) fn judge(
         &self,
@@ -47,6 +103,21 @@ impl Expectations {
             app: named(self.claims.app.as_ref())?,
         })
     }
+}
+
+fn reading(claims: &Claims) -> Digest {
+    let Claims {
+        subject,
+        user_type,
+        device_type,
+        app,
+    } = claims;
+    [user_type, device_type, app]
+        .into_iter()
+        .fold(Fingerprint::of(subject), |print, name| {
+            print.option(name.as_deref(), Fingerprint::text)
+        })
+        .finish()
 }
 
 /// `iss` is one string (RFC 7519 §4.1.1).

@@ -19,7 +19,7 @@ use crate::clock::UnixTime;
 use crate::scheme::compact::Compact;
 use crate::scheme::jwt::algorithm::Family;
 use crate::scheme::jwt::{Algorithm, Key, KeyMaterial};
-use crate::scheme::{KeyProblem, Rejection, WhichKey, json};
+use crate::scheme::{KeyProblem, Rejection, WhichKey, json, latest_end};
 use crate::secret::Digest;
 
 /// Bits of an RSA modulus; below is weak, above costs an attacker less than us.
@@ -50,6 +50,16 @@ impl KeyRing {
 
     pub(super) fn as_slice(&self) -> &[VerifyingKey] {
         &self.keys
+    }
+
+    /// The end of a key that verified something earlier, if it is still here and in date.
+    pub(super) fn uphold(
+        &self,
+        digest: &Digest,
+        now: UnixTime,
+    ) -> Result<Option<UnixTime>, Rejection> {
+        let same = self.keys.iter().filter(|key| key.digest == *digest);
+        latest_end(same.map(|key| key.not_after), now)
     }
 
     /// The key that signed the token. A token with a `kid` is tried with the keys of that name, one

@@ -70,6 +70,95 @@ pub(super) fn claims(changes: &Value) -> Value {
 }
 
 #[test]
+fn a_proof_is_upheld_as_long_as_what_it_rests_on_is_there() {
+    let token = signed(&claims(&json!({ "aud": ["im", "other"] })));
+    let made = Jwt::new(config(vec![hmac(Algorithm::HS256)])).unwrap();
+    let proof = made.check(token.as_bytes(), NOW).unwrap();
+    let value = |text: &str| Expected::Value(text.to_owned());
+    let ending = |end: UnixTime| Key {
+        not_after: Some(end),
+        ..hmac(Algorithm::HS256)
+    };
+    let later = NOW.plus(Duration::from_secs(10));
+    let same = || config(vec![hmac(Algorithm::HS256)]);
+    let cases = [
+        ("nothing has changed", same(), Ok(proof.not_after)),
+        (
+            "a key more",
+            config(vec![hmac(Algorithm::HS512), hmac(Algorithm::HS256)]),
+            Ok(proof.not_after),
+        ),
+        (
+            "the key is gone",
+            config(vec![hmac(Algorithm::HS512)]),
+            Err(Rejection::UnknownKey),
+        ),
+        (
+            "the key has ended",
+            config(vec![ending(NOW)]),
+            Err(Rejection::Expired),
+        ),
+        (
+            "the key is to end",
+            config(vec![ending(later)]),
+            Ok(Some(later)),
+        ),
+        (
+            "one of two entries of the key has ended",
+            config(vec![ending(NOW), hmac(Algorithm::HS256)]),
+            Ok(proof.not_after),
+        ),
+        (
+            "any issuer",
+            Config {
+                issuer: Expected::Any,
+                ..same()
+            },
+            Ok(proof.not_after),
+        ),
+        (
+            "another issuer",
+            Config {
+                issuer: value("https://evil.example"),
+                ..same()
+            },
+            Err(Rejection::WrongIssuer),
+        ),
+        (
+            "another audience, which the token has too",
+            Config {
+                audience: value("other"),
+                ..same()
+            },
+            Ok(proof.not_after),
+        ),
+        (
+            "another audience",
+            Config {
+                audience: value("elsewhere"),
+                ..same()
+            },
+            Err(Rejection::WrongAudience),
+        ),
+        (
+            "the subject stands elsewhere",
+            Config {
+                claims: Claims {
+                    subject: "uid".to_owned(),
+                    ..same().claims
+                },
+                ..same()
+            },
+            Err(Rejection::WrongPrincipal),
+        ),
+    ];
+    for (case, config, expected) in cases {
+        let upheld = Jwt::new(config).unwrap().uphold(&proof, NOW);
+        assert_eq!(upheld.map(|proof| proof.not_after), expected, "{case}");
+    }
+}
+
+#[test]
 fn tokens_of_another_implementation_are_judged_alike() {
     let vectors = vectors();
     let public = |set: &str, algorithm: Algorithm| {

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use crate::clock::UnixTime;
 use crate::scheme::compact::Compact;
 use crate::scheme::sa_token::Previous;
-use crate::scheme::{KeyProblem, Rejection, WhichKey};
+use crate::scheme::{KeyProblem, Rejection, WhichKey, latest_end};
 use crate::secret::{Digest, Secret};
 
 /// The only algorithm that Sa-Token signs with.
@@ -40,6 +40,16 @@ impl Secrets {
             .chain(older)
             .collect::<Result<_, _>>()?;
         Ok(Self { keys })
+    }
+
+    /// The end of a key that verified something earlier, if it is still here and in date.
+    pub(super) fn uphold(
+        &self,
+        digest: &Digest,
+        now: UnixTime,
+    ) -> Result<Option<UnixTime>, Rejection> {
+        let same = self.keys.iter().filter(|key| key.digest == *digest);
+        latest_end(same.map(|key| key.not_after), now)
     }
 
     /// The key that signed the token.

@@ -1,0 +1,144 @@
+//! What a session was admitted by, and whether another policy would still let it in.
+//!
+//! A session outlives the request that opened it and the policy that judged it. Its credential is
+//! gone by then; what is left of it, the proofs, is judged as the request was: the route chosen
+//! anew, the requirement combined anew, each proof upheld by the authenticator of its name.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::clock::UnixTime;
+use crate::gate::denial::{Denial, Refusal};
+use crate::gate::permit::Permit;
+use crate::gate::{agrees, check_constraints, denied};
+use crate::policy::Policy;
+use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
+use crate::policy::route::Unrouted;
+use crate::request::Request;
+use crate::scheme::Verified;
+
+/// The method of every handshake (RFC 6455 §4.1).
+const METHOD: &str = "GET";
+
+/// The ground on which a session stands. It holds no credential and no policy.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    host: Box<str>,
+    path: Box<str>,
+    /// In file order; empty on a public route.
+    proofs: SmallVec<[Proof; 1]>,
+    /// As the request claimed it and the route allowed it.
+    device_type: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+struct Proof {
+    authenticator: Arc<str>,
+    /// Equal for proofs of the same credential.
+    credential: usize,
+    verified: Arc<Verified>,
+}
+
+impl Standing {
+    /// What a permit rests on. The policy is the one that gave the permit.
+    pub fn of(permit: &Permit<'_>, policy: &Policy, request: &Request<'_>) -> Self {
+        let admission = permit.admission.as_ref();
+        let proofs = admission
+            .into_iter()
+            .flat_map(|admission| &admission.verified)
+            .enumerate()
+            .filter_map(|(position, (id, verified))| {
+                Some(Proof {
+                    authenticator: Arc::clone(&policy.authenticator(*id)?.name),
+                    credential: permit.same_credential(position),
+                    verified: Arc::clone(verified),
+                })
+            })
+            .collect();
+        let claimed = admission.and_then(|admission| admission.device.as_ref());
+        Self {
+            host: request.host_name().into(),
+            path: request.path.into(),
+            proofs,
+            device_type: claimed.map(|device| Arc::clone(&device.device_type)),
+        }
+    }
+
+    /// Judges the handshake again, as if it came now. The answer is when the proofs end.
+    ///
+    /// # Errors
+    ///
+    /// What the client would be told.
+    pub fn judge_again(&self, policy: &Policy, now: UnixTime) -> Result<Option<UnixTime>, Denial> {
+        let route = policy
+            .routes()
+            .choose(&self.host, &self.path, METHOD)
+            .map_err(|unrouted| match unrouted {
+                Unrouted::NoRoute => Denial::NoRoute,
+                Unrouted::Method { allow } => Denial::Method { allow },
+            })?;
+        if !route.websocket {
+            return Err(Denial::NoRoute);
+        }
+        let (combine, ids, device_rule) = match &route.require {
+            Requirement::Public => return Ok(None),
+            Requirement::Credentials {
+                combine,
+                authenticators,
+                device_type,
+            } => (*combine, authenticators, device_type.as_ref()),
+        };
+        let judged: SmallVec<[Judged; 2]> = ids
+            .iter()
+            .enumerate()
+            .filter_map(|(position, &id)| {
+                let authenticator = policy.authenticator(id)?;
+                let proof = self
+                    .proofs
+                    .iter()
+                    .find(|proof| proof.authenticator == authenticator.name);
+                let outcome = proof.map_or(Outcome::Absent, |proof| {
+                    authenticator.uphold(&proof.verified, now)
+                });
+                Some(Judged {
+                    authenticator: id,
+                    // Those without a proof have a credential of their own: none.
+                    credential: proof
+                        .map_or(self.proofs.len() + position, |proof| proof.credential),
+                    outcome,
+                })
+            })
+            .collect();
+        let admitted = requirement::combine(combine, &judged)
+            .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
+        for (_, proof) in &admitted.verified {
+            check_constraints(route, proof)?;
+        }
+        if let Some(rule) = device_rule {
+            self.check_device(rule, &admitted)?;
+        }
+        Ok(admitted.not_after)
+    }
+
+    fn check_device(
+        &self,
+        rule: &DeviceRule,
+        admitted: &requirement::Admitted,
+    ) -> Result<(), Denial> {
+        let still = self
+            .device_type
+            .as_ref()
+            .is_some_and(|device| rule.one_of.contains(device) && agrees(rule, device, admitted));
+        if still {
+            Ok(())
+        } else {
+            Err(Denial::Forbidden(Refusal::DeviceType {
+                allowed: rule.one_of.clone(),
+            }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
