@@ -30,6 +30,7 @@ pub mod tunnel;
 // Layer 5, crust: the only modules that import pingora.
 pub mod admin;
 pub mod cli;
+pub mod log;
 pub mod metrics;
 pub mod proxy;
 pub mod reload;
@@ -61,7 +62,8 @@ mod layers {
         &["gate"],
         &["request_id", "session", "tunnel"],
         &[
-            "admin", "cli", "metrics", "proxy", "reload", "server", "shutdown", "signals", "upkeep",
+            "admin", "cli", "log", "metrics", "proxy", "reload", "server", "shutdown", "signals",
+            "upkeep",
         ],
     ];
 

@@ -1,8 +1,11 @@
 //! What Prometheus sees. Labels are configured names and closed words, never a request's own text.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use parking_lot::RwLock;
 use prometheus::{
     Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -15,9 +18,14 @@ use crate::tunnel::Ending;
 
 mod families;
 mod guards;
+mod series;
 
 use families::Families;
 pub use guards::{Gauged, OpenSession};
+pub use series::RouteSeries;
+
+/// The label of what belongs to no route.
+pub const NO_ROUTE: &str = "-";
 
 /// Request and upstream times: from a local backend's fastest answer to a stuck one.
 const SECONDS: &[f64] = &[
@@ -64,6 +72,8 @@ pub struct Metrics {
     reload_ok: IntGauge,
     reload_time: IntGauge,
     draining: IntGauge,
+    /// Series that a request finds by one look-up.
+    known: ArcSwap<HashMap<Arc<str>, Arc<RouteSeries>>>,
 }
 
 impl Metrics {
@@ -163,6 +173,7 @@ impl Metrics {
                 "When the configuration in force was loaded.",
             )?,
             draining: new.gauge("draining", "Whether the gate is shutting down.")?,
+            known: ArcSwap::default(),
             registry,
         };
         metrics.register_process()?;
@@ -189,6 +200,11 @@ impl Metrics {
 
     /// Lets the series of a policy exist from the start, so that a first event is an increase.
     pub fn prepare(&self, policy: &Policy) {
+        let routes = policy.routes().all().iter();
+        let names = routes.map(|route| Arc::clone(&route.name));
+        let known = names.chain([Arc::from(NO_ROUTE)]);
+        let known = known.map(|name| (Arc::clone(&name), self.of_route(&name)));
+        self.known.store(Arc::new(known.collect()));
         for authenticator in policy.authenticators() {
             let _ = self.cache_hits.with_label_values(&[&*authenticator.name]);
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
@@ -213,41 +229,27 @@ impl Metrics {
         }
     }
 
-    pub fn request(&self, method: &str, status: u16, route: &str) {
-        let code = status.to_string();
-        self.requests
-            .with_label_values(&[method, &code, route])
-            .inc();
+    /// The series of a route, or of [`NO_ROUTE`].
+    pub fn of_route(&self, route: &str) -> Arc<RouteSeries> {
+        self.known
+            .load()
+            .get(route)
+            .map_or_else(|| Arc::new(self.series(Arc::from(route))), Arc::clone)
     }
 
-    pub fn duration(&self, route: &str, took: Duration) {
-        self.durations
-            .with_label_values(&[route])
-            .observe(took.as_secs_f64());
-    }
-
-    pub fn upstream_time(&self, route: &str, took: Duration) {
-        self.upstream_times
-            .with_label_values(&[route])
-            .observe(took.as_secs_f64());
-    }
-
-    pub fn overhead(&self, route: &str, took: Duration) {
-        self.overheads
-            .with_label_values(&[route])
-            .observe(took.as_secs_f64());
-    }
-
-    pub fn auth_duration(&self, route: &str, took: Duration) {
-        self.auth_durations
-            .with_label_values(&[route])
-            .observe(took.as_secs_f64());
-    }
-
-    pub fn decision(&self, route: &str, result: &str, reason: &str) {
-        self.decisions
-            .with_label_values(&[route, result, reason])
-            .inc();
+    fn series(&self, route: Arc<str>) -> RouteSeries {
+        let name = [&*route];
+        RouteSeries {
+            requests: self.requests.clone(),
+            decisions: self.decisions.clone(),
+            allowed: self.decisions.with_label_values(&[&*route, "allow", "ok"]),
+            durations: self.durations.with_label_values(&name),
+            upstream_times: self.upstream_times.with_label_values(&name),
+            overheads: self.overheads.with_label_values(&name),
+            auth_durations: self.auth_durations.with_label_values(&name),
+            answers: RwLock::default(),
+            route,
+        }
     }
 
     pub fn lookups(&self, policy: &Policy, lookups: &Lookups) {
@@ -326,12 +328,14 @@ impl fmt::Debug for Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn every_family_registers_once() {
         let metrics = Metrics::new().unwrap();
-        metrics.request("GET", 200, "ws");
+        metrics.of_route("ws").request("GET", 200);
         let open = metrics.session_opened("ws", Some("im_web"));
         assert_eq!(
             metrics

@@ -36,6 +36,10 @@ use upstream::Upstream;
 /// be compiled and tested without a network.
 pub type OpenStore<'a> = &'a dyn Fn(&RedisAddress) -> Arc<dyn SessionStore>;
 
+/// What the configuration names. Clients look names up but never add one, so the map need not be
+/// made against chosen collisions.
+type Names<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// A compiled configuration.
 #[derive(Debug)]
 pub struct Policy {

@@ -18,7 +18,7 @@ use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use tracing::info;
 
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, NO_ROUTE};
 use crate::policy::Policy;
 use crate::request_id::RequestId;
 use crate::session::registry::Registry;
@@ -125,13 +125,14 @@ impl Shared {
         reason: &str,
         took: Duration,
     ) {
-        self.metrics.decision(record::NO_ROUTE, "deny", reason);
-        self.metrics.request("-", status, record::NO_ROUTE);
+        let series = self.metrics.of_route(NO_ROUTE);
+        series.decision("deny", reason);
+        series.request("-", status);
         info!(
             target: "imgate::access",
             %request_id,
             %client,
-            route = record::NO_ROUTE,
+            route = NO_ROUTE,
             status,
             reason,
             seconds = took.as_secs_f64(),

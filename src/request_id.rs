@@ -1,25 +1,50 @@
 //! Identifiers of requests and sessions: unique across restarts, and no series to be guessed.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::secret::Digest;
 use crate::session::SessionId;
 
-/// Names one request in answers, logs and towards the upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestId(u128);
+/// Names one request in answers, logs and towards the upstream: 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; DIGITS]);
+
+const DIGITS: usize = 32;
 
 impl RequestId {
     pub fn fresh() -> Self {
-        Self(next())
+        let id = next().to_be_bytes();
+        let mut text = [b'0'; DIGITS];
+        for (digits, byte) in text.chunks_exact_mut(2).zip(id) {
+            for (digit, value) in digits.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = if value < 10 {
+                    b'0' + value
+                } else {
+                    b'a' + value - 10
+                };
+            }
+        }
+        Self(text)
+    }
+
+    /// It is written several times per request, so it is a text from the start.
+    pub fn as_str(&self) -> &str {
+        // Digits are ASCII.
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -28,24 +53,15 @@ pub fn session_id() -> SessionId {
     SessionId(next())
 }
 
-/// A counter under a secret of the process: no two equal, and nobody who knows some of them can
-/// tell the next, or how many there were.
+/// A counter under a keyed hash (std's `SipHash` with a key of the system's randomness): nobody who
+/// knows some of them can tell the next, or how many there were.
 fn next() -> u128 {
-    static KEY: OnceLock<[u8; 32]> = OnceLock::new();
+    static KEY: OnceLock<RandomState> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let key = KEY.get_or_init(|| {
-        let mut key = [0; 32];
-        // Without randomness ids are still unique within the process; they are names, not secrets.
-        let _ = getrandom::fill(&mut key);
-        key
-    });
-    let count = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let digest = Digest::of_parts([key.as_slice(), &count]);
-    let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
-        *to = *from;
-    }
-    u128::from_be_bytes(id)
+    let key = KEY.get_or_init(RandomState::new);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let half = |half: u8| u128::from(key.hash_one((count, half)));
+    half(0) << 64 | half(1)
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tracing::warn;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::{Exit, complain, complain_about};
 use crate::clock;
+use crate::log;
 use crate::metrics::Metrics;
 use crate::proxy::Shared;
 use crate::reload::{self, Loaded, Reloader};
@@ -26,12 +26,12 @@ pub fn run(path: &Path) -> Exit {
     }
 }
 
-/// Loads and binds, and logs to `log`. What goes wrong is told on standard error.
+/// Loads and binds, and logs to `sink`. What goes wrong is told on standard error.
 ///
 /// # Errors
 ///
 /// How the command ends.
-pub(super) fn prepare<W>(path: &Path, log: W) -> Result<Gateway, Exit>
+pub(super) fn prepare<W>(path: &Path, sink: W) -> Result<Gateway, Exit>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -39,7 +39,7 @@ where
         complain_about(&error);
         Exit::Usage
     })?;
-    start_logging(log);
+    log::start(sink);
     for warning in warnings {
         warn!(%warning, "configuration");
     }
@@ -59,32 +59,4 @@ where
         complain(&format!("{error}{cause}"));
         Exit::Failed
     })
-}
-
-/// One JSON object a line. `IMGATE_LOG` takes `tracing` filter directives.
-///
-/// pingora's own lines below a warning say nothing about the gate's traffic.
-fn start_logging<W>(writer: W)
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let filter = EnvFilter::try_from_env("IMGATE_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,pingora=warn,pingora_core=warn,pingora_timeout=warn,rustls=warn")
-    });
-    let log = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .finish();
-    // Only a second call in the same process could fail, and then logging is on already.
-    let _ = tracing::subscriber::set_global_default(log);
-    let _ = tracing_log();
-}
-
-/// pingora logs through the `log` crate.
-fn tracing_log() -> Result<(), tracing_log::log::SetLoggerError> {
-    tracing_log::LogTracer::init()
 }

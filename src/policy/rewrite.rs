@@ -4,11 +4,13 @@
 //! turn headers into variables merge such spellings. A header that folds to one of ours without
 //! being spelled like it is a look-alike and never passes.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::config::document::{self, Identity, Requirement};
 use crate::credential::Carrier;
+use crate::policy::Names;
 use crate::policy::authenticator::Authenticator;
 
 /// Header names longer than this are compared by their beginning only; no name of ours is longer.
@@ -31,15 +33,17 @@ pub struct HeaderRules {
     /// As written, to set the identity headers with.
     pub identity_prefix: String,
     folded_prefix: Vec<u8>,
-    /// By name in lower case.
-    by_name: HashMap<Box<[u8]>, HeaderFate>,
-    /// The folded forms of those names. Whatever else folds to one of them is a look-alike.
-    folded_names: HashSet<Box<[u8]>>,
+    /// By folded name: the names that fold to it. Whatever else folds to it is a
+    /// look-alike.
+    known: Names<Box<[u8]>, Spellings>,
     /// Query parameters that carry credentials, decoded names.
     pub credential_queries: Vec<String>,
     /// Prefixes of subprotocol entries that carry credentials.
     pub credential_subprotocols: Vec<String>,
 }
+
+/// Names that fold alike, each with its fate. Nearly always it is one.
+type Spellings = SmallVec<[(Box<[u8]>, HeaderFate); 1]>;
 
 /// For one connection only (RFC 9110 §7.6.1), or set by us on the way to the upstream.
 ///
@@ -129,8 +133,7 @@ impl HeaderRules {
         let mut rules = Self {
             identity_prefix: identity.prefix.clone(),
             folded_prefix: fold_owned(&identity.prefix),
-            by_name: HashMap::new(),
-            folded_names: HashSet::new(),
+            known: Names::default(),
             credential_queries: Vec::new(),
             credential_subprotocols: Vec::new(),
         };
@@ -147,11 +150,13 @@ impl HeaderRules {
         if folded.starts_with(&self.folded_prefix) || folded.starts_with(FORWARDING) {
             return HeaderFate::Cut;
         }
-        if !self.folded_names.contains(folded) {
+        let Some(spellings) = self.known.get(folded) else {
             return HeaderFate::Keep;
-        }
-        let lower = write_mapped(name, &mut buffer, |byte| byte.to_ascii_lowercase());
-        self.by_name.get(lower).copied().unwrap_or(HeaderFate::Cut)
+        };
+        spellings
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
+            .map_or(HeaderFate::Cut, |(_, fate)| *fate)
     }
 
     /// Whether the header is one of those that a trusted proxy may set: one of the family, spelled
@@ -178,9 +183,9 @@ impl HeaderRules {
     }
 
     fn set(&mut self, name: &str, fate: HeaderFate) {
-        let lower = name.to_ascii_lowercase().into_bytes();
-        self.by_name.insert(lower.into(), fate);
-        self.folded_names.insert(fold_owned(name).into());
+        let spellings = self.known.entry(fold_owned(name).into()).or_default();
+        spellings.retain(|(known, _)| !known.eq_ignore_ascii_case(name.as_bytes()));
+        spellings.push((name.as_bytes().into(), fate));
     }
 }
 

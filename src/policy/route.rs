@@ -4,13 +4,13 @@
 //! of its method. The table is a tree of path segments, so the number of routes does not matter.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 
 use crate::config::document::{CredentialRule, ErrorFormat, SessionRule};
+use crate::policy::Names;
 use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::requirement::Requirement;
 use crate::policy::upstream::Upstream;
@@ -102,13 +102,13 @@ enum Kind {
 
 #[derive(Debug, Default)]
 struct Tree {
-    by_host: HashMap<String, Node>,
+    by_host: Names<String, Node>,
     any_host: Node,
 }
 
 #[derive(Debug, Default)]
 struct Node {
-    literal: HashMap<Box<str>, Self>,
+    literal: Names<Box<str>, Self>,
     parameter: Option<Box<Self>>,
     /// `/**` below this node. More than one group only where letters are folded.
     rest: Vec<GroupId>,

@@ -45,6 +45,7 @@ pub(crate) fn rewrite(head: &ResponseHead<'_>, to: AnswerHead<'_>) -> Pieces {
     // An intermediary speaks for itself (RFC 9110 §2.5); what it speaks is HTTP/1.1.
     pieces.keep_or_add(0..VERSION.len(), VERSION, head.version == Version::Http11);
     pieces.keep(VERSION.len()..first);
+    let nominates = nominates(head);
     for header in head.headers.iter() {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         // Where origins are configured, they are the gate's to name.
@@ -54,7 +55,7 @@ pub(crate) fn rewrite(head: &ResponseHead<'_>, to: AnswerHead<'_>) -> Pieces {
                     || (is("access-control-allow-credentials") && !to.added.allows_origin)));
         // HTTP/1.0 knows no chunks; a body in chunks loses its framing on the way.
         let is_framing = to.version == Version::Http10 && is("transfer-encoding");
-        if passes(head, header) && !is_ours && !is_framing {
+        if passes(head, header, nominates) && !is_ours && !is_framing {
             pieces.keep(header.line.clone());
         }
     }
@@ -72,16 +73,23 @@ pub(crate) fn rewrite(head: &ResponseHead<'_>, to: AnswerHead<'_>) -> Pieces {
 /// Whether a header of an upstream's answer is for the client at all.
 ///
 /// `Connection` may not name the framing away: both sides would count the body differently.
-pub(crate) fn passes(head: &ResponseHead<'_>, header: &Header<'_>) -> bool {
+/// `nominates` is whether there is a `Connection` at all, which is asked once per head.
+pub(crate) fn passes(head: &ResponseHead<'_>, header: &Header<'_>, nominates: bool) -> bool {
     let is = |name: &&str| header.name.eq_ignore_ascii_case(name);
     if HOP_BY_HOP.iter().any(is) {
         return false;
     }
-    FRAMING.iter().any(is)
+    !nominates
+        || FRAMING.iter().any(is)
         || !head
             .tokens("connection")
             .flatten()
             .any(|token| token.eq_ignore_ascii_case(header.name))
+}
+
+/// Whether the head may name headers that are for this connection only.
+pub(crate) fn nominates(head: &ResponseHead<'_>) -> bool {
+    head.header("connection").next().is_some()
 }
 
 /// Whether the upstream lets its connection be used again.

@@ -8,6 +8,7 @@ use pingora::prelude::timeout;
 use pingora::protocols::Stream;
 use tracing::debug;
 
+use crate::clock;
 use crate::proxy::Worker;
 use crate::proxy::buffer::{Buffer, Leftover};
 use crate::proxy::forwarded;
@@ -43,6 +44,7 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
     let connection = Connection {
         worker: &worker,
         peer,
+        peer_text: peer.to_string(),
         secure: stream.get_ssl_digest().is_some(),
     };
     let active = worker.shared.metrics.connection();
@@ -86,6 +88,7 @@ struct Connection<'w> {
     worker: &'w Arc<Worker>,
     /// The other end of the socket.
     peer: IpAddr,
+    peer_text: String,
     secure: bool,
 }
 
@@ -181,6 +184,7 @@ impl Connection<'_> {
             keep_alive: checked.keep_alive,
             nominated: &checked.nominated,
             trusted,
+            now: clock::now(),
             who: Who {
                 request_id: RequestId::fresh(),
                 client: origin.client,

@@ -57,6 +57,7 @@ pub(crate) struct Exchange<'a, 'p> {
     pub(crate) behind: &'a [u8],
     /// The header lines that we add to the answer.
     pub(crate) answer_headers: &'a AnswerLines,
+    pub(crate) started: Instant,
 }
 
 /// An exchange that reached its answer.
@@ -111,7 +112,7 @@ pub(crate) async fn run(mut exchange: Exchange<'_, '_>) -> Result<Carried, Failu
     if !next_request.is_empty() {
         watch.stop();
     }
-    let started = Instant::now();
+    let started = exchange.started;
     let (upstream, answer) = send(&mut exchange, &mut upload, &mut watch, body).await?;
     let upstream_time = started.elapsed();
     let next_request = Leftover::copy_of(next_request);

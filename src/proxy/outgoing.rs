@@ -6,8 +6,6 @@
 //! every client copy was cut.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
@@ -28,7 +26,7 @@ use credentials::Rewrite;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
     /// The other end of the socket.
-    pub(crate) peer: IpAddr,
+    pub(crate) peer: &'a str,
     /// The peer is a proxy whose forwarding headers are believed.
     pub(crate) trusted: bool,
     /// Headers that `Connection` names: they end here.
@@ -156,18 +154,17 @@ fn add_assertion(
 }
 
 fn add_forwarding(pieces: &mut Pieces, request: &Request<'_>, facts: Facts<'_>) {
-    let mut forwarded_for = String::new();
+    pieces.add(b"X-Forwarded-For: ");
     if facts.trusted {
         for value in request.head.header("x-forwarded-for") {
-            if let Ok(value) = std::str::from_utf8(value) {
-                forwarded_for.push_str(value);
-                forwarded_for.push_str(", ");
+            if str::from_utf8(value).is_ok() {
+                pieces.add(value);
+                pieces.add(b", ");
             }
         }
     }
-    // Writing to a `String` cannot fail.
-    let _ = write!(forwarded_for, "{}", facts.peer);
-    pieces.add_header("X-Forwarded-For", forwarded_for.as_bytes());
+    pieces.add(facts.peer.as_bytes());
+    pieces.add(b"\r\n");
     let is_set = |name| facts.trusted && request.head.header(name).next().is_some();
     if !is_set("x-forwarded-proto") {
         pieces.add_header(

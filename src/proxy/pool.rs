@@ -3,7 +3,6 @@
 //! Each worker is one thread, so its list needs no lock, and a connection never changes threads.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -26,7 +25,8 @@ const KEPT: usize = 128;
 const IDLE: Duration = Duration::from_secs(15);
 
 thread_local! {
-    static IDLE_CONNECTIONS: RefCell<HashMap<Arc<str>, Vec<Idle>>> = RefCell::default();
+    /// By address, of which there are few; a reload may name the same upstream anew.
+    static IDLE_CONNECTIONS: RefCell<Vec<(Arc<str>, Vec<Idle>)>> = const { RefCell::new(Vec::new()) };
 }
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(crate) enum ConnectError {
 pub(crate) fn reuse(upstream: &Upstream) -> Option<Stream> {
     IDLE_CONNECTIONS.with(|lists| {
         let mut lists = lists.try_borrow_mut().ok()?;
-        let list = lists.get_mut(&upstream.address)?;
+        let list = list_of(&mut lists, upstream)?;
         while let Some(mut idle) = list.pop() {
             if is_quiet_now(&mut idle.stream) {
                 return Some(idle.stream);
@@ -66,18 +66,26 @@ pub(crate) fn keep(upstream: &Upstream, stream: Stream) {
         let Ok(mut lists) = lists.try_borrow_mut() else {
             return;
         };
-        if !lists.contains_key(&upstream.address) {
-            lists.insert(Arc::clone(&upstream.address), Vec::new());
-        }
-        if let Some(list) = lists.get_mut(&upstream.address)
-            && list.len() < KEPT
-        {
-            list.push(Idle {
-                stream,
-                since: Instant::now(),
-            });
+        let idle = Idle {
+            stream,
+            since: Instant::now(),
+        };
+        match list_of(&mut lists, upstream) {
+            Some(list) if list.len() < KEPT => list.push(idle),
+            Some(_) => {}
+            None => lists.push((Arc::clone(&upstream.address), vec![idle])),
         }
     });
+}
+
+fn list_of<'l>(
+    lists: &'l mut [(Arc<str>, Vec<Idle>)],
+    upstream: &Upstream,
+) -> Option<&'l mut Vec<Idle>> {
+    lists
+        .iter_mut()
+        .find(|(address, _)| *address == upstream.address)
+        .map(|(_, list)| list)
 }
 
 /// Closes what has been idle for too long or was closed by the upstream. Returns how many remain.
@@ -86,11 +94,11 @@ pub(crate) fn reap() -> usize {
         let Ok(mut lists) = lists.try_borrow_mut() else {
             return 0;
         };
-        for list in lists.values_mut() {
+        for (_, list) in lists.iter_mut() {
             list.retain_mut(|idle| idle.since.elapsed() < IDLE && is_quiet(&mut idle.stream));
         }
-        lists.retain(|_, list| !list.is_empty());
-        lists.values().map(Vec::len).sum()
+        lists.retain(|(_, list)| !list.is_empty());
+        lists.iter().map(|(_, list)| list.len()).sum()
     })
 }
 
@@ -120,7 +128,8 @@ pub(crate) async fn connect(
         }
         Err(last)
     };
-    timeout(upstream.connect_timeout, connect)
+    // Boxed: connecting is rare, and its state is nine times that of the exchange around it.
+    timeout(upstream.connect_timeout, Box::pin(connect))
         .await
         .unwrap_or(Err(ConnectError::Timeout))
 }

@@ -10,13 +10,11 @@ use tracing::{info, warn};
 use crate::gate::Lookups;
 use crate::gate::denial::Denial;
 use crate::gate::permit::Permit;
+use crate::metrics::{NO_ROUTE, RouteSeries};
 use crate::policy::Policy;
 use crate::policy::route::Route;
 use crate::proxy::Shared;
 use crate::request_id::RequestId;
-
-/// The label of what belongs to no route.
-pub(crate) const NO_ROUTE: &str = "-";
 
 /// Which request it is, for every line about it.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +28,7 @@ pub(crate) struct Who {
 pub(crate) struct Record<'a> {
     shared: &'a Shared,
     method: &'a str,
-    route: Arc<str>,
+    series: Arc<RouteSeries>,
     who: Who,
     reason: &'static str,
     authenticator: Option<Arc<str>>,
@@ -73,12 +71,18 @@ impl<'a> Record<'a> {
         Self {
             shared,
             method,
-            route: route.map_or_else(|| Arc::from(NO_ROUTE), |route| Arc::clone(&route.name)),
+            series: shared
+                .metrics
+                .of_route(route.map_or(NO_ROUTE, |route| &route.name)),
             who,
             reason: "ok",
             authenticator: None,
             subject: None,
         }
+    }
+
+    pub(crate) fn series(&self) -> &RouteSeries {
+        &self.series
     }
 
     /// Counts an admission.
@@ -92,7 +96,7 @@ impl<'a> Record<'a> {
             self.authenticator = Some(Arc::clone(&admission.authenticator));
             self.subject.clone_from(&admission.principal.subject);
         }
-        self.shared.metrics.decision(&self.route, "allow", "ok");
+        self.series.allowed();
         self.shared.metrics.lookups(policy, lookups);
         self
     }
@@ -104,7 +108,7 @@ impl<'a> Record<'a> {
             Denial::Unavailable { source } => {
                 warn!(
                     request_id = %self.who.request_id,
-                    route = &*self.route,
+                    route = self.series.route(),
                     error = &**source,
                     "a credential could not be checked"
                 );
@@ -119,9 +123,7 @@ impl<'a> Record<'a> {
             | Denial::Rejected { .. }
             | Denial::UpgradeRequired => "deny",
         };
-        self.shared
-            .metrics
-            .decision(&self.route, result, self.reason);
+        self.series.decision(result, self.reason);
         self.shared.metrics.lookups(policy, lookups);
         self
     }
@@ -143,20 +145,19 @@ impl<'a> Record<'a> {
             Outcome::Upgraded => (101, self.reason, None),
         };
         let took = self.who.started.elapsed();
-        let metrics = &self.shared.metrics;
-        metrics.request(self.method, status, &self.route);
+        self.series.request(self.method, status);
         if status != 101 {
-            metrics.duration(&self.route, took);
+            self.series.duration(took);
         }
         if let Some(upstream) = upstream {
-            metrics.upstream_time(&self.route, upstream);
+            self.series.upstream_time(upstream);
         }
         info!(
             target: "imgate::access",
             request_id = %self.who.request_id,
             client = %self.who.client,
             method = self.method,
-            route = &*self.route,
+            route = self.series.route(),
             status,
             reason,
             authenticator = self.authenticator.as_deref(),

@@ -162,12 +162,13 @@ fn switch(
     }
 
     let mut reply = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+    let nominates = answer_head::nominates(answer);
     for header in answer.headers.iter() {
         let not_in_a_101 = ["content-length", "transfer-encoding", "x-request-id"];
         let is_out_of_place = not_in_a_101
             .iter()
             .any(|name| header.name.eq_ignore_ascii_case(name));
-        if answer_head::passes(answer, header) && !is_out_of_place {
+        if answer_head::passes(answer, header, nominates) && !is_out_of_place {
             reply.extend_from_slice(header.name.as_bytes());
             reply.extend_from_slice(b": ");
             reply.extend_from_slice(header.value);

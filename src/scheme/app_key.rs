@@ -38,7 +38,8 @@ pub struct Key {
 /// compared, and a hundred thousand keys cost what ten do.
 #[derive(Debug)]
 pub struct AppKey {
-    keys: HashMap<Digest, Compiled>,
+    /// By digests, which nobody can choose.
+    keys: HashMap<Digest, Compiled, foldhash::fast::RandomState>,
     fingerprint: Digest,
 }
 
@@ -56,7 +57,10 @@ impl AppKey {
     /// which of the two ids it is.
     pub fn new(config: Config) -> Result<Self, KeyProblem> {
         let fingerprint = fingerprint(&config);
-        let mut keys = HashMap::with_capacity(config.keys.len());
+        let mut keys = HashMap::with_capacity_and_hasher(
+            config.keys.len(),
+            foldhash::fast::RandomState::default(),
+        );
         for (index, key) in config.keys.into_iter().enumerate() {
             let problem = |expected| {
                 let which = WhichKey::Listed {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pingora::protocols::Stream;
 
-use crate::clock;
+use crate::clock::UnixTime;
 use crate::gate::{self, Decision, Handshake};
 use crate::policy::Policy;
 use crate::policy::route::Route;
@@ -13,7 +13,7 @@ use crate::proxy::answer_head::AnswerLines;
 use crate::proxy::buffer::Leftover;
 use crate::proxy::connection::{After, Connection};
 use crate::proxy::preflight;
-use crate::proxy::record::{NO_ROUTE, Record, Who};
+use crate::proxy::record::{Record, Who};
 use crate::proxy::syntax::{self, HandshakeError};
 use crate::request::Request;
 use crate::wire::body::Framing;
@@ -32,6 +32,8 @@ pub(super) struct Asked<'a> {
     /// The peer is a proxy whose forwarding headers are believed.
     pub(super) trusted: bool,
     pub(super) who: Who,
+    /// The moment by which it is judged.
+    pub(super) now: UnixTime,
     pub(super) head_read: Instant,
     /// The head's bytes, and what was read behind them.
     pub(super) head_bytes: &'a [u8],
@@ -49,20 +51,16 @@ impl Asked<'_> {
             Err(HandshakeError::Malformed(_)) => Handshake::Malformed,
             Err(HandshakeError::UpgradeRequired) => Handshake::NotAsked,
         };
-        let judging = Instant::now();
         let Decision {
             route,
             lookups,
             outcome,
-        } = gate::decide(self.policy, &self.request, handshake, clock::now()).await;
-        let metrics = &self.connection.worker.shared.metrics;
-        let label = route.as_ref().map_or(NO_ROUTE, |route| &*route.name);
-        metrics.auth_duration(label, judging.elapsed());
+        } = gate::decide(self.policy, &self.request, handshake, self.now).await;
+        let record = self.record(route.as_deref());
+        record.series().auth_duration(self.head_read.elapsed());
         match outcome {
             Ok(permit) => {
-                let record =
-                    self.record(Some(&permit.route))
-                        .admitted(self.policy, &permit, &lookups);
+                let record = record.admitted(self.policy, &permit, &lookups);
                 if permit.route.websocket {
                     self.upgrade(stream, &permit, record).await
                 } else {
@@ -70,9 +68,7 @@ impl Asked<'_> {
                 }
             }
             Err(denial) => {
-                let record = self
-                    .record(route.as_deref())
-                    .denied(self.policy, &denial, &lookups);
+                let record = record.denied(self.policy, &denial, &lookups);
                 self.deny(stream, route.as_deref(), &denial, record).await
             }
         }
@@ -87,7 +83,13 @@ impl Asked<'_> {
     pub(super) fn answer_headers(&self) -> AnswerLines {
         let cors = preflight::cors_headers(self.policy, self.request.head);
         AnswerLines {
-            lines: format!("X-Request-Id: {}\r\n{cors}", self.who.request_id),
+            lines: [
+                "X-Request-Id: ",
+                self.who.request_id.as_str(),
+                "\r\n",
+                &cors,
+            ]
+            .concat(),
             owns_cors: self.policy.cors.is_some(),
             allows_origin: preflight::allows_origin(self.policy, self.request.head),
         }

@@ -1,6 +1,7 @@
 //! Forwards what is permitted: as an HTTP exchange, or into a tunnel.
 
 use std::io::IoSlice;
+use std::time::Instant;
 
 use pingora::protocols::Stream;
 
@@ -32,8 +33,9 @@ impl Asked<'_> {
         let worker = self.connection.worker;
         let pieces = self.outgoing(permit, None);
         let answer_headers = self.answer_headers();
-        let metrics = &worker.shared.metrics;
-        metrics.overhead(&permit.route.name, self.head_read.elapsed());
+        let started = Instant::now();
+        let overhead = started.saturating_duration_since(self.head_read);
+        record.series().overhead(overhead);
         let carried = exchange::run(Exchange {
             connector: &worker.connector,
             client: stream,
@@ -47,6 +49,7 @@ impl Asked<'_> {
             head: self.head_bytes,
             behind: self.behind,
             answer_headers: &answer_headers,
+            started,
         })
         .await;
         self.finish(stream, permit, carried, record).await
@@ -174,13 +177,12 @@ impl Asked<'_> {
 
     /// The head as the upstream gets it.
     fn outgoing(&self, permit: &Permit<'_>, session: Option<SessionId>) -> Pieces {
-        let request_id = self.who.request_id.to_string();
         let facts = Facts {
-            peer: self.connection.peer,
+            peer: &self.connection.peer_text,
             trusted: self.trusted,
             nominated: self.nominated,
-            request_id: &request_id,
-            now: clock::now(),
+            request_id: self.who.request_id.as_str(),
+            now: self.now,
             session,
         };
         outgoing::request_head(self.policy, permit, &self.request, facts)

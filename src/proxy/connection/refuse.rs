@@ -74,8 +74,7 @@ impl Connection<'_> {
     ) -> After {
         let request_id = RequestId::fresh();
         let (status, reason) = (refusal.status, refusal.reason);
-        let id = request_id.to_string();
-        send(stream, &refusal.answer(policy.errors, &id)).await;
+        send(stream, &refusal.answer(policy.errors, request_id.as_str())).await;
         let shared = &self.worker.shared;
         shared.record_syntax(self.peer, &request_id, status, reason, started.elapsed());
         After::Linger
@@ -190,11 +189,13 @@ impl Asked<'_> {
         refusal
             .headers
             .push_str(&preflight::cors_headers(self.policy, self.request.head));
-        let id = self.who.request_id.to_string();
         let answer = Answer {
             close,
             head_only: self.request.head.method == "HEAD",
-            ..refusal.answer(format.unwrap_or(self.policy.errors), &id)
+            ..refusal.answer(
+                format.unwrap_or(self.policy.errors),
+                self.who.request_id.as_str(),
+            )
         };
         send(stream, &answer).await
     }

@@ -55,6 +55,9 @@ pub(super) async fn attempt(
     let mut interim = 0;
     let mut asked = None;
     loop {
+        if is_final(answer.bytes()) {
+            return Ok(answer);
+        }
         match head::response(answer.bytes(), &ANSWER_LIMITS) {
             Ok(Some(head)) if head.status == 101 => {
                 return Err(Attempt::Failed(Failure::Upstream(
@@ -102,6 +105,14 @@ pub(super) async fn attempt(
             Err(_) => return Err(Attempt::Failed(Failure::Upstream("a malformed answer"))),
         }
     }
+}
+
+/// Whether the head of a final answer seems to be whole: then it is read once, by who relays it.
+/// Everything else, be it incomplete, interim or malformed, is read here.
+fn is_final(answer: &[u8]) -> bool {
+    let class = answer.get("HTTP/1.1 ".len());
+    class.is_some_and(|digit| (b'2'..=b'9').contains(digit))
+        && memchr::memmem::find(answer, b"\r\n\r\n").is_some()
 }
 
 impl Exchange<'_, '_> {

@@ -55,7 +55,7 @@ fn forwarded(route: &str, request_text: &str, websocket: bool) -> String {
     let permit = testing::block_on(decided).outcome.unwrap();
     let nominated: Vec<&str> = head.tokens("connection").flatten().collect();
     let facts = Facts {
-        peer: request.client,
+        peer: "192.0.2.1",
         trusted: false,
         nominated: &nominated,
         request_id: "id",
