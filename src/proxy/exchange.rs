@@ -15,7 +15,7 @@ use pingora::protocols::Stream;
 use crate::gate::permit::Permit;
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
 use crate::proxy::buffer::{BUFFER_BYTES, Leftover};
-use crate::proxy::io::{WRITE_STALL, write_all};
+use crate::proxy::io::{WRITE_STALL, flush, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
 use crate::proxy::pump::Pump;
@@ -280,6 +280,8 @@ async fn finish(
             break;
         }
     }
+    // Over TLS the last bytes may have been taken and not yet sent.
+    flush(client, WRITE_STALL).await.map_err(|_| ())?;
     Ok(!upload_stopped && upload.is_done())
 }
 

@@ -16,6 +16,8 @@ use crate::proxy::buffer::Buffer;
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(30);
 /// How long a connection is read after a refusal, so that the answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a peer may refuse to hear that a connection ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How much of it.
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -89,6 +91,19 @@ fn poll_write_all(
         consume(rest, n);
     }
     Pin::new(stream).poll_flush(cx)
+}
+
+/// Waits until everything that was written has left: a TLS session keeps what the socket does not
+/// take.
+pub(crate) async fn flush(stream: &mut Stream, limit: Duration) -> io::Result<()> {
+    timeout(limit, poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Says that nothing more comes, as far as the peer takes it, and closes.
+pub(crate) async fn close(mut stream: Stream) {
+    let _ = timeout(GOODBYE, stream.shutdown()).await;
 }
 
 /// Shortens the slices in place, so that a write that was interrupted goes on where it stopped.

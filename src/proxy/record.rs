@@ -117,6 +117,7 @@ impl<'a> Record<'a> {
             | Denial::NoCredential { .. }
             | Denial::NoRoute
             | Denial::Rejected { .. }
+            | Denial::TlsRequired
             | Denial::UpgradeRequired => "deny",
         };
         self.shared
