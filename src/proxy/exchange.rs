@@ -210,9 +210,6 @@ async fn relay(
         .map_err(|_| Failure::Cut { status })?;
     drop(slices);
 
-    if upload.has_leftover() {
-        watch.stop();
-    }
     let upload_ended = finish(
         client,
         &mut upstream,
@@ -258,7 +255,7 @@ async fn finish(
         };
         let step = poll_fn(|cx| {
             if upload.is_done() {
-                if watch.poll_gone(cx, client).is_ready() {
+                if watch.poll_gone(cx, client, upload).is_ready() {
                     return Poll::Ready(Err(()));
                 }
             } else if !upload_stopped {

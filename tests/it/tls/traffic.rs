@@ -147,8 +147,9 @@ fn the_end_of_an_answer_leaves_although_the_reader_was_slow() {
     }
 }
 
+/// Enough of them that reads end anywhere, also within the body behind a body.
 #[test]
-fn requests_that_come_at_once_are_answered_in_turn() {
+fn requests_with_bodies_that_come_at_once_are_answered_in_turn() {
     let backend = Recorder::serving(|exchange| {
         exchange.read_body();
         let target = exchange.head.target().to_owned();
@@ -157,15 +158,22 @@ fn requests_that_come_at_once_are_answered_in_turn() {
             target.len()
         ));
     });
-    let (gate, client) = before(&backend);
-    let mut client = client.connect(gate.second_address());
-    let requests: Vec<u8> = (0..50)
+    let (gate, tls) = before(&backend);
+    let requests: Vec<u8> = (0..100)
         .flat_map(|n| post(&format!("/open/{n}"), "", &pattern(n * 100)))
         .collect();
-    client.send(&requests);
-    for n in 0..50 {
-        assert_eq!(client.answer().text(), format!("/open/{n}"));
+    for (case, mut client) in [
+        ("in plain text", gate.client()),
+        ("over TLS", tls.connect(gate.second_address())),
+    ] {
+        client.send(&requests);
+        for n in 0..100 {
+            assert_eq!(client.answer().text(), format!("/open/{n}"), "{case}");
+        }
     }
+    let received = backend.take();
+    let bodies = received.iter().map(|one| one.body.len() / 100);
+    assert!(bodies.eq((0..100).chain(0..100)));
 }
 
 #[test]
