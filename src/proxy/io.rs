@@ -41,15 +41,23 @@ pub(crate) async fn first_bytes(
     buffer_bytes: usize,
     idle: Duration,
 ) -> Option<(Buffer, usize)> {
-    let read = poll_fn(|cx| {
-        let mut buffer = Buffer::lend(buffer_bytes);
-        let n = ready!(poll_read_at(cx, stream, &mut buffer, 0))?;
-        Poll::Ready(Ok::<_, io::Error>((buffer, n)))
-    });
-    match timeout(idle, read).await {
+    match timeout(idle, next_bytes(stream, buffer_bytes)).await {
         Ok(Ok((buffer, n))) if n > 0 => Some((buffer, n)),
         _ => None,
     }
+}
+
+/// The same without a deadline. Zero bytes mean the end of the stream.
+pub(crate) async fn next_bytes(
+    stream: &mut Stream,
+    buffer_bytes: usize,
+) -> io::Result<(Buffer, usize)> {
+    poll_fn(|cx| {
+        let mut buffer = Buffer::lend(buffer_bytes);
+        let n = ready!(poll_read_at(cx, stream, &mut buffer, 0))?;
+        Poll::Ready(Ok((buffer, n)))
+    })
+    .await
 }
 
 /// Reads more into `buffer`. Zero means the end of the stream.

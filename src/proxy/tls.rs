@@ -9,7 +9,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use pingora::prelude::timeout;
@@ -26,7 +26,7 @@ use tracing::debug;
 
 use crate::proxy::Worker;
 use crate::proxy::buffer::Buffer;
-use crate::proxy::io::{WRITE_STALL, first_bytes, linger, write_all};
+use crate::proxy::io::{WRITE_STALL, linger, next_bytes, write_all};
 
 /// Why a handshake came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,10 @@ impl HandshakeFailure {
                 Self::ClientCertificate
             }
             Some(_) => Self::Protocol,
+            // A hello without end, for example.
+            None if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Other) => {
+                Self::Protocol
+            }
             None => Self::Closed,
         }
     }
@@ -94,7 +98,7 @@ pub(crate) async fn accept(
 ) -> Option<Stream> {
     let limit = worker.shared.policy().limits.head_timeout;
     let left = limit.saturating_sub(opened.elapsed());
-    let failed = match timeout(left, handshake(worker, stream, first, limit)).await {
+    let failed = match timeout(left, handshake(worker, stream, first)).await {
         Ok(Ok(stream)) => return Some(stream),
         Ok(Err(failed)) => failed,
         Err(_) => Failed {
@@ -134,9 +138,8 @@ async fn handshake(
     worker: &Worker,
     mut stream: Stream,
     first: (Buffer, usize),
-    limit: Duration,
 ) -> Result<Stream, Failed> {
-    let accepted = match client_hello(&mut stream, first, limit).await {
+    let accepted = match client_hello(&mut stream, first).await {
         Ok(accepted) => accepted,
         Err(error) => {
             let failed = Failed::from(error);
@@ -160,14 +163,10 @@ async fn handshake(
 }
 
 /// Reads until the client has said what it wants. A buffer is held only while bytes are in it.
-async fn client_hello(
-    stream: &mut Stream,
-    first: (Buffer, usize),
-    limit: Duration,
-) -> io::Result<Accepted> {
+async fn client_hello(stream: &mut Stream, first: (Buffer, usize)) -> io::Result<Accepted> {
     let mut acceptor = Acceptor::default();
-    let mut read = Some(first);
-    while let Some((buffer, filled)) = read {
+    let (mut buffer, mut filled) = first;
+    while filled > 0 {
         let mut bytes = buffer.get(..filled).unwrap_or_default();
         while !bytes.is_empty() {
             if acceptor.read_tls(&mut bytes)? == 0 {
@@ -185,7 +184,7 @@ async fn client_hello(
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
-        read = first_bytes(stream, 0, limit).await;
+        (buffer, filled) = next_bytes(stream, 0).await?;
     }
     Err(io::ErrorKind::UnexpectedEof.into())
 }
