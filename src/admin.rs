@@ -8,6 +8,7 @@ use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use serde_json::json;
 
+use crate::clock;
 use crate::proxy::Shared;
 
 /// Answers the platform's questions.
@@ -45,6 +46,11 @@ impl Health {
     /// What an operator should know, even while everything works.
     fn ready_in_full(&self) -> Response<Vec<u8>> {
         let policy = self.shared.policy();
+        let now = clock::now();
+        let certificates = policy.listeners.iter().filter_map(|listener| {
+            let caveat = listener.tls.as_ref()?.caveat(now)?;
+            Some(json!({ "listener": listener.address.to_string(), "caveat": caveat }))
+        });
         let caveats: Vec<_> = policy
             .authenticators()
             .iter()
@@ -52,6 +58,7 @@ impl Health {
                 let caveat = authenticator.caveat()?;
                 Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
             })
+            .chain(certificates)
             .collect();
         let ready = self.shared.is_ready();
         let report = json!({

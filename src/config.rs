@@ -25,6 +25,7 @@ mod source;
 mod spelling;
 mod spring;
 mod strength;
+mod tls;
 mod tree;
 mod yaml;
 

@@ -92,6 +92,9 @@ async fn judge<'r>(
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> Result<Permit<'r>, Denial> {
+    if route.require_tls && !request.secure {
+        return Err(Denial::TlsRequired);
+    }
     if route.websocket {
         match handshake {
             Handshake::Valid => {}

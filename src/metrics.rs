@@ -14,6 +14,7 @@ use crate::clock::UnixTime;
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
+use crate::proxy::HandshakeFailure;
 use crate::tunnel::Ending;
 
 mod families;
@@ -64,6 +65,8 @@ pub struct Metrics {
     cache_misses: IntCounterVec,
     cache_entries: IntGaugeVec,
     connections: IntGauge,
+    handshake_failures: IntCounterVec,
+    certificate_ends: IntGaugeVec,
     sessions_open: IntGaugeVec,
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
@@ -138,6 +141,16 @@ impl Metrics {
                 &["authenticator"],
             )?,
             connections: new.gauge("connections_active", "Client connections, idle ones too.")?,
+            handshake_failures: new.counters(
+                "tls_handshake_failures_total",
+                "TLS handshakes with clients that came to nothing.",
+                &["reason"],
+            )?,
+            certificate_ends: new.gauges(
+                "tls_certificate_not_after_timestamp_seconds",
+                "When the certificate of a listener ends.",
+                &["listener"],
+            )?,
             sessions_open: new.gauges(
                 "sessions_open",
                 "Living WebSocket sessions.",
@@ -193,6 +206,14 @@ impl Metrics {
                 .with_label_values(&[&*authenticator.name])
                 .set(entries);
         }
+        self.certificate_ends.reset();
+        for listener in &policy.listeners {
+            if let Some(tls) = &listener.tls {
+                self.certificate_ends
+                    .with_label_values(&[&*listener.address.to_string()])
+                    .set(tls.not_after().as_secs());
+            }
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -208,6 +229,13 @@ impl Metrics {
         for authenticator in policy.authenticators() {
             let _ = self.cache_hits.with_label_values(&[&*authenticator.name]);
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
+        }
+        if policy.listeners.iter().any(|one| one.tls.is_some()) {
+            for failure in HandshakeFailure::ALL {
+                let _ = self
+                    .handshake_failures
+                    .with_label_values(&[failure.as_str()]);
+            }
         }
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
@@ -227,6 +255,12 @@ impl Metrics {
                     .with_label_values(&[&*route.name, device_type]);
             }
         }
+    }
+
+    pub fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.handshake_failures
+            .with_label_values(&[failure.as_str()])
+            .inc();
     }
 
     /// The series of a route, or of [`NO_ROUTE`].

@@ -22,6 +22,7 @@ pub mod rewrite;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tls;
 pub mod upstream;
 
 use assertion::Assertions;
@@ -30,6 +31,7 @@ use compile::Compiler;
 use cors::Cors;
 use rewrite::HeaderRules;
 use route::RouteTable;
+use tls::Tls;
 use upstream::Upstream;
 
 /// Opens the session store behind an address. The network side provides it, so that policies can
@@ -58,9 +60,11 @@ pub struct Policy {
 }
 
 /// Where the gate listens, and whose forwarding headers it believes there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     pub address: SocketAddr,
+    /// `None` is plain text.
+    pub tls: Option<Tls>,
     pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
@@ -112,6 +116,7 @@ impl Policy {
             })
             .collect();
 
+        let listeners = compiler.listeners(listeners, previous);
         let headers = HeaderRules::new(&identity, &authenticators, &routes);
         let mut table = RouteTable::default();
         for route in routes {
@@ -135,13 +140,7 @@ impl Policy {
         }
         Ok(Self {
             generation: previous.map_or(1, |policy| policy.generation + 1),
-            listeners: listeners
-                .into_iter()
-                .map(|listener| Listener {
-                    address: listener.address,
-                    trusted_proxies: listener.trusted_proxies,
-                })
-                .collect(),
+            listeners,
             metrics,
             workers,
             limits,

@@ -4,7 +4,7 @@
 //! thread: it reads a head, has it judged, forwards, and starts again.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use pingora::apps::ServerApp;
 use pingora::connectors::TransportConnector;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
+use rustls::ServerConfig;
 use tracing::info;
 
 use crate::metrics::{Metrics, NO_ROUTE};
@@ -38,9 +39,12 @@ mod pump;
 mod received;
 mod record;
 pub mod syntax;
+mod tls;
 mod upgrade;
 mod watch;
 mod websocket;
+
+pub use tls::HandshakeFailure;
 
 /// What all workers of the process share.
 #[derive(Debug)]
@@ -153,17 +157,14 @@ impl Drop for InFlight<'_> {
 /// One worker's view of one listener.
 pub struct Worker {
     shared: Arc<Shared>,
-    /// Where the connections come in, to find the listener's rules in the policy of the moment.
-    listener: SocketAddr,
+    /// Where the connections come in: the listener's position in every policy. A reload may change
+    /// everything about a listener but its address, and no addresses may come or go.
+    listener: usize,
     connector: Arc<TransportConnector>,
 }
 
 impl Worker {
-    pub fn new(
-        shared: Arc<Shared>,
-        listener: SocketAddr,
-        connector: Arc<TransportConnector>,
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, listener: usize, connector: Arc<TransportConnector>) -> Self {
         Self {
             shared,
             listener,
@@ -173,16 +174,17 @@ impl Worker {
 
     /// Whether this address is a proxy whose forwarding headers count on this listener.
     fn trusts(&self, policy: &Policy, address: IpAddr) -> bool {
-        policy
-            .listeners
-            .iter()
-            .filter(|listener| listener.address == self.listener)
-            .any(|listener| {
-                listener
-                    .trusted_proxies
-                    .iter()
-                    .any(|net| net.contains(&address))
-            })
+        policy.listeners.get(self.listener).is_some_and(|listener| {
+            let mut trusted = listener.trusted_proxies.iter();
+            trusted.any(|net| net.contains(&address))
+        })
+    }
+
+    /// How TLS is spoken on this listener, as of this moment; `None` where it is not.
+    fn tls(&self) -> Option<Arc<ServerConfig>> {
+        let policy = self.shared.policy();
+        let tls = policy.listeners.get(self.listener)?.tls.as_ref()?;
+        Some(Arc::clone(tls.config()))
     }
 }
 

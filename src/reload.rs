@@ -74,9 +74,12 @@ pub struct Loaded {
 /// Every problem that was found.
 pub fn load(path: &Path, previous: Option<&Policy>) -> Result<Loaded, LoadError> {
     let mut loaded = config::load(path)?;
-    let warnings = std::mem::take(&mut loaded.document.warnings);
+    let mut warnings = std::mem::take(&mut loaded.document.warnings);
     let policy = Policy::compile(loaded, previous, &open_store)
         .map_err(|problems| LoadError::Problems { problems })?;
+    let now = clock::now();
+    let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
+    warnings.extend(tls.filter_map(|tls| tls.warning(now)));
     Ok(Loaded { policy, warnings })
 }
 

@@ -95,9 +95,9 @@ impl Gateway {
         let workers = policy.workers.unwrap_or_else(available_cores);
         let connector = Arc::new(TransportConnector::new(None));
         for number in 0..workers {
-            for (address, listener) in &self.listeners {
+            for (position, (address, listener)) in self.listeners.iter().enumerate() {
                 let worker =
-                    Worker::new(Arc::clone(&self.shared), *address, Arc::clone(&connector));
+                    Worker::new(Arc::clone(&self.shared), position, Arc::clone(&connector));
                 match WorkerService::new(number, *address, listener, worker) {
                     Ok(service) => {
                         server.add_service(service);

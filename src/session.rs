@@ -60,6 +60,7 @@ impl CloseReason {
             | Denial::NoCredential { .. }
             | Denial::NoRoute
             | Denial::Rejected { .. }
+            | Denial::TlsRequired
             | Denial::Unavailable { .. }
             | Denial::UpgradeRequired => Self::PolicyChanged,
         }

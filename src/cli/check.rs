@@ -9,6 +9,7 @@ use crate::config::document::Combine;
 use crate::policy::Policy;
 use crate::policy::requirement::Requirement;
 use crate::policy::route::Route;
+use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
 use crate::reload::{self, Loaded};
 use crate::scheme::VerifyError;
@@ -82,7 +83,8 @@ fn summary(policy: &Policy) -> String {
     let mut text = String::new();
     for listener in &policy.listeners {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "listener {}", listener.address);
+        let tls = listener.tls.as_ref().map_or("", Tls::summary);
+        let _ = writeln!(text, "listener {}{tls}", listener.address);
     }
     for authenticator in policy.authenticators() {
         let (name, scheme) = (&authenticator.name, authenticator.scheme().as_str());
@@ -130,8 +132,9 @@ fn route_line(policy: &Policy, route: &Route) -> String {
         }
     };
     let upstream = &route.upstream;
+    let tls = if route.require_tls { ", TLS" } else { "" };
     format!(
-        "{} ({host}{}, {methods}): {require} -> {} ({})",
+        "{} ({host}{}, {methods}{tls}): {require} -> {} ({})",
         route.name, route.pattern, upstream.name, upstream.address
     )
 }

@@ -3,17 +3,21 @@
 //! A [`Document`] is what the text says; whether it makes sense as a whole (names that exist,
 //! routes that do not collide) is found out when it is compiled into a policy.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rustls::RootCertStore;
+use rustls::sign::CertifiedKey;
 
+use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::problem::Place;
 use crate::scheme::{app_key, jwt, sa_token};
-use crate::secret::Secret;
+use crate::secret::{Digest, Secret};
 
 /// A whole configuration.
 #[derive(Debug)]
@@ -46,8 +50,34 @@ pub struct Located<T> {
 #[derive(Debug)]
 pub struct Listener {
     pub address: SocketAddr,
+    pub tls: Option<Tls>,
     pub trusted_proxies: Vec<IpNet>,
     pub place: Place,
+}
+
+/// `tls` of a listener: everything was read and parsed, and the key belongs to the certificate.
+pub struct Tls {
+    /// The chain, leaf first, and its key.
+    pub identity: Arc<CertifiedKey>,
+    /// Who must have issued a client's certificate; `None` asks for none.
+    pub client_ca: Option<Arc<RootCertStore>>,
+    /// The leaf's own limits.
+    pub not_before: UnixTime,
+    pub not_after: UnixTime,
+    /// Of everything above, the key included.
+    pub fingerprint: Digest,
+    /// Points at the certificate.
+    pub place: Place,
+}
+
+/// Shows no key.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("not_after", &self.not_after)
+            .field("client_ca", &self.client_ca.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -88,6 +118,7 @@ pub struct Route {
     /// `None` allows every method.
     pub methods: Option<Vec<String>>,
     pub websocket: bool,
+    pub require_tls: bool,
     pub require: Requirement,
     pub credential: CredentialRule,
     pub pass_unverified: Vec<Located<Arc<str>>>,

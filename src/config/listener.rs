@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::cursor::{Cursor, Keys, NAME};
 use super::document::{Listener, Upstream};
-use super::spelling;
+use super::{spelling, tls};
 
 pub(super) fn listeners(section: &Cursor<'_>) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
@@ -38,8 +38,8 @@ pub(super) fn upstreams(section: &Cursor<'_>) -> Vec<Upstream> {
 }
 
 const LISTENER: Keys = Keys {
-    known: &["address", "trusted_proxies"],
-    later: &["proxy_protocol", "tls"],
+    known: &["address", "tls", "trusted_proxies"],
+    later: &["proxy_protocol"],
 };
 
 const UPSTREAM: Keys = Keys {
@@ -64,8 +64,10 @@ fn listener(cursor: &Cursor<'_>) -> Option<Listener> {
     let trusted_proxies = fields.or_default("trusted_proxies", Vec::new(), |list| {
         Some(list.list()?.iter().filter_map(network).collect())
     });
+    let tls = fields.optional("tls", tls::tls);
     Some(Listener {
         address: address?,
+        tls,
         trusted_proxies,
         place: cursor.place(),
     })

@@ -41,6 +41,7 @@ const ROUTE: Keys = Keys {
         "name",
         "pass_unverified",
         "require",
+        "require_tls",
         "session",
         "set_headers",
         "upstream",
@@ -78,6 +79,7 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
     let fields = cursor.map(&ROUTE)?;
     let name = fields.optional("name", Cursor::name);
     let websocket = fields.or_default("websocket", false, Cursor::boolean);
+    let require_tls = fields.or_default("require_tls", false, Cursor::boolean);
     let matched = fields
         .required("match")
         .and_then(|place| matched(&place, websocket));
@@ -119,6 +121,7 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
         path,
         methods,
         websocket,
+        require_tls,
         require: require?,
         credential,
         pass_unverified,

@@ -27,6 +27,8 @@ pub enum Denial {
         authenticator: Option<AuthenticatorId>,
         rejection: Rejection,
     },
+    /// Came in plain text where only TLS is served.
+    TlsRequired,
     /// Whoever could tell cannot be asked. The text is for the log.
     Unavailable { source: Arc<str> },
     /// A WebSocket route was asked for something else.
@@ -56,7 +58,7 @@ impl Denial {
             Self::Forbidden(_) => 403,
             Self::NoRoute => 404,
             Self::Method { .. } => 405,
-            Self::UpgradeRequired => 426,
+            Self::TlsRequired | Self::UpgradeRequired => 426,
             Self::Unavailable { .. } => 503,
         }
     }
@@ -65,7 +67,7 @@ impl Denial {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Ambiguous | Self::Forbidden(Refusal::Conflict) => "conflict",
-            Self::BadHandshake | Self::UpgradeRequired => "upgrade",
+            Self::BadHandshake | Self::TlsRequired | Self::UpgradeRequired => "upgrade",
             Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
             Self::Forbidden(Refusal::Route) => "wrong_app",
             Self::Forbidden(Refusal::UserType) => "user_type",
@@ -94,6 +96,7 @@ impl Denial {
             Self::NoCredential { .. } => "a credential is required".to_owned(),
             Self::NoRoute => "no such route".to_owned(),
             Self::Rejected { rejection, .. } => rejection_message(*rejection).to_owned(),
+            Self::TlsRequired => "this route is served over TLS only".to_owned(),
             Self::Unavailable { .. } => "the credential cannot be checked at the moment".to_owned(),
             Self::UpgradeRequired => "this route speaks WebSocket only".to_owned(),
         }

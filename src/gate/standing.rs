@@ -26,6 +26,8 @@ const METHOD: &str = "GET";
 pub struct Standing {
     host: Box<str>,
     path: Box<str>,
+    /// It came over TLS.
+    secure: bool,
     /// In file order; empty on a public route.
     proofs: SmallVec<[Proof; 1]>,
     /// As the request claimed it and the route allowed it.
@@ -60,6 +62,7 @@ impl Standing {
         Self {
             host: request.host_name().into(),
             path: request.path.into(),
+            secure: request.secure,
             proofs,
             device_type: claimed.map(|device| Arc::clone(&device.device_type)),
         }
@@ -78,6 +81,9 @@ impl Standing {
                 Unrouted::NoRoute => Denial::NoRoute,
                 Unrouted::Method { allow } => Denial::Method { allow },
             })?;
+        if route.require_tls && !self.secure {
+            return Err(Denial::TlsRequired);
+        }
         if !route.websocket {
             return Err(Denial::NoRoute);
         }

@@ -9,6 +9,7 @@ use crate::scheme::sa_token::{Mint, Mixin, mint};
 use crate::secret::Secret;
 
 mod readings;
+mod tls;
 
 const POLICY: &str = r#"
 authenticators:

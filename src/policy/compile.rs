@@ -11,8 +11,9 @@ use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::requirement::{DeviceRule, Requirement};
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::policy::route::Route;
+use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
-use crate::policy::{OpenStore, Policy};
+use crate::policy::{Listener, OpenStore, Policy};
 use crate::problem::{Place, Problem};
 
 /// Compiles elements and writes down what is wrong with them.
@@ -25,6 +26,35 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// A listener whose TLS is unchanged keeps its tickets.
+    pub(super) fn listeners(
+        &mut self,
+        documents: Vec<document::Listener>,
+        previous: Option<&Policy>,
+    ) -> Vec<Listener> {
+        let old: Vec<&Tls> = previous
+            .iter()
+            .flat_map(|policy| &policy.listeners)
+            .filter_map(|listener| listener.tls.as_ref())
+            .collect();
+        let mut listeners = Vec::with_capacity(documents.len());
+        for document in documents {
+            let tls = match document.tls.map(|tls| Tls::new(tls, &old)).transpose() {
+                Ok(tls) => tls,
+                Err(problem) => {
+                    self.problems.push(problem);
+                    None
+                }
+            };
+            listeners.push(Listener {
+                address: document.address,
+                tls,
+                trusted_proxies: document.trusted_proxies,
+            });
+        }
+        listeners
+    }
+
     pub(super) fn authenticators(
         &mut self,
         documents: Vec<document::Authenticator>,
@@ -101,6 +131,7 @@ impl Compiler<'_> {
             pattern: document.path.value.into(),
             methods: document.methods,
             websocket: document.websocket,
+            require_tls: document.require_tls,
             limits_credentials: required.iter().any(|one| one.limits_routes()),
             require,
             credential: document.credential,

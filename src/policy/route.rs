@@ -27,6 +27,8 @@ pub struct Route {
     /// `None` allows every method.
     pub methods: Option<Vec<String>>,
     pub websocket: bool,
+    /// Nothing is served that came in plain text.
+    pub require_tls: bool,
     pub require: Requirement,
     /// Some credential of the requirement is good on certain routes only.
     pub limits_credentials: bool,
@@ -45,10 +47,11 @@ impl Route {
             .is_none_or(|methods| methods.iter().any(|allowed| allowed == method))
     }
 
-    /// Whether the same people may enter both.
+    /// Whether the same people may enter both, in the same way.
     fn guards_like(&self, other: &Self) -> bool {
         // A credential that is limited to routes tells them apart by name.
         self.require == other.require
+            && self.require_tls == other.require_tls
             && (!self.limits_credentials || Arc::ptr_eq(&self.name, &other.name))
     }
 

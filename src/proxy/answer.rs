@@ -43,16 +43,22 @@ impl Answer<'_> {
             body.len(),
             self.request_id,
             self.headers,
-            if self.close {
-                "Connection: close\r\n"
-            } else {
-                ""
-            },
+            self.connection(),
         );
         if !self.head_only {
             text.push_str(&body);
         }
         text.into_bytes()
+    }
+
+    /// Whoever sends `Upgrade` names it here (RFC 9110 §7.8).
+    fn connection(&self) -> &'static str {
+        match (self.status == 426, self.close) {
+            (true, true) => "Connection: Upgrade, close\r\n",
+            (true, false) => "Connection: Upgrade\r\n",
+            (false, true) => "Connection: close\r\n",
+            (false, false) => "",
+        }
     }
 
     fn body(&self) -> String {
@@ -78,6 +84,8 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
     match denial {
         Denial::Method { allow } => format!("Allow: {allow}\r\n"),
         Denial::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n".to_owned(),
+        // RFC 2817 §4.2. A redirect would have the credential sent in plain text again next time.
+        Denial::TlsRequired => "Upgrade: TLS/1.2, HTTP/1.1\r\n".to_owned(),
         Denial::NoCredential { authenticator } => {
             challenge(authenticator.and_then(|id| policy.authenticator(id)), None)
         }

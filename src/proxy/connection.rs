@@ -9,14 +9,16 @@ use pingora::protocols::Stream;
 use tracing::debug;
 
 use crate::clock;
-use crate::proxy::Worker;
+use crate::config::document::Limits;
 use crate::proxy::buffer::{Buffer, Leftover};
 use crate::proxy::forwarded;
-use crate::proxy::io::{first_bytes, linger, read_more};
+use crate::proxy::io::{close, first_bytes, linger, read_more};
 use crate::proxy::preflight;
 use crate::proxy::record::Who;
 use crate::proxy::syntax::{self, SyntaxError};
+use crate::proxy::tls;
 use crate::proxy::websocket;
+use crate::proxy::{HandshakeFailure, Worker};
 use crate::request::{METHODS, Request};
 use crate::request_id::RequestId;
 use crate::wire::head::{self, HeadLimits, RequestHead};
@@ -41,14 +43,35 @@ pub(super) enum After {
 /// Serves a connection until it ends or becomes a tunnel.
 pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
     let Some(peer) = peer_of(&stream) else { return };
-    let connection = Connection {
+    let mut connection = Connection {
         worker: &worker,
         peer,
         peer_text: peer.to_string(),
-        secure: stream.get_ssl_digest().is_some(),
+        secure: false,
     };
     let active = worker.shared.metrics.connection();
+    let opened = Instant::now();
+    let Limits {
+        head_bytes,
+        head_timeout,
+        ..
+    } = worker.shared.policy().limits;
+    let Some(first) = first_bytes(&mut stream, head_bytes, head_timeout).await else {
+        return;
+    };
     let mut leftover = Leftover::default();
+    if worker.tls().is_none() {
+        leftover = Leftover::new(first.0, 0, first.1);
+    } else if tls::is_handshake(&first.0) {
+        // Boxed, here and below: an idle connection carries no more than it needs.
+        let Some(secured) = Box::pin(tls::accept(&worker, stream, first, opened)).await else {
+            return;
+        };
+        stream = secured;
+        connection.secure = true;
+    } else {
+        return Box::pin(connection.refuse_plain_text(stream, opened)).await;
+    }
     let mut is_first = true;
     loop {
         let limits = worker.shared.policy().limits;
@@ -56,17 +79,18 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
             bytes
         } else {
             let idle = if is_first {
-                limits.head_timeout
+                limits.head_timeout.saturating_sub(opened.elapsed())
             } else {
                 limits.keepalive_idle
             };
             match first_bytes(&mut stream, limits.head_bytes, idle).await {
                 Some(bytes) => bytes,
+                None if connection.secure => return Box::pin(close(stream)).await,
                 None => return,
             }
         };
         is_first = false;
-        // Boxed per request: an idle connection does not carry the state of an exchange.
+        // An idle connection does not carry the state of an exchange.
         let in_flight = worker.shared.in_flight();
         let after = Box::pin(connection.request(&mut stream, buffer, filled)).await;
         drop(in_flight);
@@ -89,10 +113,21 @@ struct Connection<'w> {
     /// The other end of the socket.
     peer: IpAddr,
     peer_text: String,
+    /// It speaks TLS.
     secure: bool,
 }
 
 impl Connection<'_> {
+    /// Tells whoever speaks plain HTTP to a listener with TLS.
+    async fn refuse_plain_text(&self, mut stream: Stream, started: Instant) {
+        let shared = &self.worker.shared;
+        shared.metrics.handshake_failed(HandshakeFailure::NotTls);
+        let refusal = Refusal::syntax("this port speaks TLS only");
+        self.refuse(&mut stream, &shared.policy(), refusal, started)
+            .await;
+        linger(stream).await;
+    }
+
     /// Reads one head and does what it deserves.
     async fn request(&self, stream: &mut Stream, mut buffer: Buffer, mut filled: usize) -> After {
         let started = Instant::now();

@@ -15,7 +15,7 @@ use pingora::protocols::Stream;
 use crate::gate::permit::Permit;
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
 use crate::proxy::buffer::{BUFFER_BYTES, Leftover};
-use crate::proxy::io::{WRITE_STALL, write_all};
+use crate::proxy::io::{WRITE_STALL, flush, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
 use crate::proxy::pump::Pump;
@@ -211,9 +211,6 @@ async fn relay(
         .map_err(|_| Failure::Cut { status })?;
     drop(slices);
 
-    if upload.has_leftover() {
-        watch.stop();
-    }
     let upload_ended = finish(
         client,
         &mut upstream,
@@ -259,7 +256,7 @@ async fn finish(
         };
         let step = poll_fn(|cx| {
             if upload.is_done() {
-                if watch.poll_gone(cx, client).is_ready() {
+                if watch.poll_gone(cx, client, upload).is_ready() {
                     return Poll::Ready(Err(()));
                 }
             } else if !upload_stopped {
@@ -281,6 +278,8 @@ async fn finish(
             break;
         }
     }
+    // Over TLS the last bytes may have been taken and not yet sent.
+    flush(client, WRITE_STALL).await.map_err(|_| ())?;
     Ok(!upload_stopped && upload.is_done())
 }
 

@@ -40,8 +40,15 @@ pub(crate) fn origin(
             break;
         }
     }
-    let proto = head.single("x-forwarded-proto").ok().flatten();
-    let secure = proto.map_or(secure, |proto| proto.eq_ignore_ascii_case(b"https"));
+    let secure = match head.single("x-forwarded-proto") {
+        Ok(None) => secure,
+        // Some proxies write `wss` where a WebSocket is asked for.
+        Ok(Some(proto)) => {
+            proto.eq_ignore_ascii_case(b"https") || proto.eq_ignore_ascii_case(b"wss")
+        }
+        // Two answers are none.
+        Err(_) => false,
+    };
     Origin { client, secure }
 }
 
@@ -130,6 +137,69 @@ mod tests {
             ("no header", "", true, "10.0.0.1"),
         ] {
             assert_eq!(client(header, trusted), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_says_whether_the_client_came_over_tls() {
+        for (case, header, own, trusted, expected) in [
+            ("says so", "X-Forwarded-Proto: https\r\n", false, true, true),
+            (
+                "in capitals",
+                "X-Forwarded-Proto: HTTPS\r\n",
+                false,
+                true,
+                true,
+            ),
+            (
+                "of a WebSocket",
+                "X-Forwarded-Proto: wss\r\n",
+                false,
+                true,
+                true,
+            ),
+            ("says no", "X-Forwarded-Proto: http\r\n", true, true, false),
+            ("says nothing, over TLS", "", true, true, true),
+            ("says nothing, in plain text", "", false, true, false),
+            (
+                "says two things",
+                "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n",
+                true,
+                true,
+                false,
+            ),
+            (
+                "says a list",
+                "X-Forwarded-Proto: https, http\r\n",
+                true,
+                true,
+                false,
+            ),
+            (
+                "is not believed",
+                "X-Forwarded-Proto: https\r\n",
+                false,
+                false,
+                false,
+            ),
+            (
+                "is not believed either way",
+                "X-Forwarded-Proto: http\r\n",
+                true,
+                false,
+                true,
+            ),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n");
+            let limits = HeadLimits {
+                head_bytes: 4096,
+                headers: 20,
+                target_bytes: 100,
+            };
+            let head = request(text.as_bytes(), &limits).unwrap().unwrap();
+            let peer = "10.0.0.1".parse().unwrap();
+            let secure = origin(&head, peer, own, trusted, |_| false).secure;
+            assert_eq!(secure, expected, "{case}");
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::proxy::buffer::Buffer;
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(30);
 /// How long a connection is read after a refusal, so that the answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a peer may refuse to hear that a connection ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How much of it.
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -39,15 +41,23 @@ pub(crate) async fn first_bytes(
     buffer_bytes: usize,
     idle: Duration,
 ) -> Option<(Buffer, usize)> {
-    let read = poll_fn(|cx| {
-        let mut buffer = Buffer::lend(buffer_bytes);
-        let n = ready!(poll_read_at(cx, stream, &mut buffer, 0))?;
-        Poll::Ready(Ok::<_, io::Error>((buffer, n)))
-    });
-    match timeout(idle, read).await {
+    match timeout(idle, next_bytes(stream, buffer_bytes)).await {
         Ok(Ok((buffer, n))) if n > 0 => Some((buffer, n)),
         _ => None,
     }
+}
+
+/// The same without a deadline. Zero bytes mean the end of the stream.
+pub(crate) async fn next_bytes(
+    stream: &mut Stream,
+    buffer_bytes: usize,
+) -> io::Result<(Buffer, usize)> {
+    poll_fn(|cx| {
+        let mut buffer = Buffer::lend(buffer_bytes);
+        let n = ready!(poll_read_at(cx, stream, &mut buffer, 0))?;
+        Poll::Ready(Ok((buffer, n)))
+    })
+    .await
 }
 
 /// Reads more into `buffer`. Zero means the end of the stream.
@@ -89,6 +99,19 @@ fn poll_write_all(
         consume(rest, n);
     }
     Pin::new(stream).poll_flush(cx)
+}
+
+/// Waits until everything that was written has left: a TLS session keeps what the socket does not
+/// take.
+pub(crate) async fn flush(stream: &mut Stream, limit: Duration) -> io::Result<()> {
+    timeout(limit, poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Says that nothing more comes, as far as the peer takes it, and closes.
+pub(crate) async fn close(mut stream: Stream) {
+    let _ = timeout(GOODBYE, stream.shutdown()).await;
 }
 
 /// Shortens the slices in place, so that a write that was interrupted goes on where it stopped.

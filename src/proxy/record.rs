@@ -121,6 +121,7 @@ impl<'a> Record<'a> {
             | Denial::NoCredential { .. }
             | Denial::NoRoute
             | Denial::Rejected { .. }
+            | Denial::TlsRequired
             | Denial::UpgradeRequired => "deny",
         };
         self.series.decision(result, self.reason);

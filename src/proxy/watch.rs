@@ -6,6 +6,7 @@ use pingora::protocols::Stream;
 
 use crate::proxy::buffer::{Buffer, Leftover};
 use crate::proxy::io::poll_read_at;
+use crate::proxy::pump::Pump;
 
 /// Looks at a client's connection while nothing is expected from it.
 ///
@@ -23,9 +24,15 @@ impl Watch {
         self.stopped = true;
     }
 
-    /// Ready when the client is gone.
-    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>, client: &mut Stream) -> Poll<()> {
-        if self.stopped {
+    /// Ready when the client is gone. The upload is done; what it has read beyond its end comes
+    /// before anything that could be read here.
+    pub(crate) fn poll_gone(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Stream,
+        upload: &Pump,
+    ) -> Poll<()> {
+        if self.stopped || upload.has_leftover() {
             return Poll::Pending;
         }
         let mut buffer = Buffer::lend(0);

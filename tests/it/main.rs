@@ -34,6 +34,9 @@ mod reference;
 /// Sa-Token sessions in a real Redis.
 #[cfg(test)]
 mod sa_token;
+/// Listeners with TLS, their certificates, and routes that require it.
+#[cfg(test)]
+mod tls;
 /// Many upgrades at once: none is torn down.
 #[cfg(test)]
 mod upgrades;

@@ -168,6 +168,12 @@ fn a_user_goes_when_what_admitted_it_goes() {
             "no_route",
         ),
         (
+            "the route asks for TLS",
+            "path: /ws }",
+            "path: /ws }\n    require_tls: true",
+            "upgrade",
+        ),
+        (
             "the authenticator has another name",
             "users",
             "members",

@@ -35,6 +35,7 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             pattern: Arc::from(pattern),
             methods,
             websocket: false,
+            require_tls: false,
             require: if *requirement == 0 {
                 Requirement::Public
             } else {
@@ -154,6 +155,7 @@ fn table_entry() -> Route {
         pattern: Arc::from("/a"),
         methods: None,
         websocket: false,
+        require_tls: false,
         require: Requirement::Public,
         limits_credentials: false,
         credential: CredentialRule::default(),
@@ -162,6 +164,30 @@ fn table_entry() -> Route {
         session: SessionRule::default(),
         upstream: upstream(),
         errors: None,
+    }
+}
+
+#[test]
+fn a_look_alike_in_plain_text_of_a_path_that_requires_tls_is_not_found() {
+    for (case, require_tls, expected) in
+        [("both are plain", false, "twin"), ("one is", true, "404")]
+    {
+        let mut table = RouteTable::default();
+        let guarded = Route {
+            require_tls,
+            pattern: Arc::from("/Secret"),
+            ..table_entry()
+        };
+        let laxer = Route {
+            pattern: Arc::from("/**"),
+            ..table_entry()
+        };
+        table.insert(Arc::new(guarded)).unwrap();
+        table.insert(Arc::new(laxer)).unwrap();
+        check(&table, "h", "/Secret", "GET", "twin");
+        let chosen = table.choose("h", "/secret", "GET");
+        let found = chosen.map_or_else(|_| "404".to_owned(), |route| route.name.to_string());
+        assert_eq!(found, expected, "{case}");
     }
 }
 

@@ -40,3 +40,29 @@ fn an_answer_to_head_has_the_length_and_no_body() {
     let text = answer(ErrorFormat::Json, true);
     assert!(text.contains("Content-Length: 82\r\n") && text.ends_with("\r\n\r\n"));
 }
+
+#[test]
+fn whoever_is_told_to_upgrade_is_told_by_the_connection_header_as_well() {
+    for (status, close, expected) in [
+        (426, false, Some("Connection: Upgrade\r\n")),
+        (426, true, Some("Connection: Upgrade, close\r\n")),
+        (401, true, Some("Connection: close\r\n")),
+        (401, false, None),
+    ] {
+        let answer = Answer {
+            status,
+            reason: "upgrade",
+            message: "",
+            format: ErrorFormat::Json,
+            request_id: "0123",
+            headers: String::new(),
+            close,
+            head_only: false,
+        };
+        let text = String::from_utf8(answer.bytes()).unwrap();
+        let found = text
+            .split_inclusive("\r\n")
+            .find(|line| line.starts_with("Connection: "));
+        assert_eq!(found, expected, "{status} {close}");
+    }
+}

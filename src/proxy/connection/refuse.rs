@@ -100,8 +100,9 @@ impl Asked<'_> {
         let rest = self.unread_rest();
         let close = rest.is_none()
             || !self.keep_alive
-            // Whoever names an unknown place is not to try on and on over one connection.
-            || matches!(denial, Denial::NoRoute)
+            // Whoever names an unknown place is not to try on and on over one connection, and one
+            // in plain text is of no use where TLS is asked for.
+            || matches!(denial, Denial::NoRoute | Denial::TlsRequired)
             || self.connection.worker.shared.is_draining();
         let sent = self.answer(stream, route, refusal, close).await;
         record.finish(Outcome::Answered {

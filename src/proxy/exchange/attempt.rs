@@ -138,7 +138,7 @@ async fn read_answer(
     let before = upload.progress();
     let step = poll_fn(|cx| {
         if upload.is_done() {
-            if watch.poll_gone(cx, client).is_ready() {
+            if watch.poll_gone(cx, client, upload).is_ready() {
                 return Poll::Ready(Err(Attempt::Failed(Failure::ClientGone)));
             }
         } else {

@@ -30,6 +30,7 @@ pub(crate) fn binary() -> String {
 pub(crate) struct Builder {
     policy: String,
     listener: String,
+    second: Option<String>,
     upstreams: String,
     an_upstream: String,
     workers: Option<usize>,
@@ -56,6 +57,12 @@ impl Builder {
         self
     }
 
+    /// A second listener with these keys; the gate's own address stays what it is.
+    pub(crate) fn second_listener(mut self, keys: &str) -> Self {
+        self.second = Some(keys.to_owned());
+        self
+    }
+
     pub(crate) fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
@@ -77,8 +84,12 @@ impl Builder {
     pub(crate) fn start(self) -> Gate {
         let address = net::free_address();
         let metrics_address = net::free_address();
+        let second_address = net::free_address();
+        let second = self.second.map_or_else(String::new, |keys| {
+            format!(", {{ address: \"{second_address}\", {keys} }}")
+        });
         let mut prelude = format!(
-            "listeners: [{{ address: \"{address}\"{} }}]\nmetrics: {{ address: \"{metrics_address}\" }}\n",
+            "listeners: [{{ address: \"{address}\"{} }}{second}]\nmetrics: {{ address: \"{metrics_address}\" }}\n",
             self.listener
         );
         if let Some(workers) = self.workers {
@@ -97,6 +108,7 @@ impl Builder {
         let mut gate = Gate {
             process,
             address,
+            second_address,
             metrics_address,
             prelude,
             an_upstream: self.an_upstream,
@@ -112,6 +124,7 @@ impl Builder {
 pub(crate) struct Gate {
     process: Process,
     address: SocketAddr,
+    second_address: SocketAddr,
     metrics_address: SocketAddr,
     prelude: String,
     an_upstream: String,
@@ -123,6 +136,7 @@ impl Gate {
         Builder {
             policy: policy.to_owned(),
             listener: String::new(),
+            second: None,
             upstreams: String::new(),
             an_upstream: String::new(),
             workers: None,
@@ -147,6 +161,22 @@ impl Gate {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn second_address(&self) -> SocketAddr {
+        self.second_address
+    }
+
+    /// Replaces a file beside the configuration.
+    pub(crate) fn write(&self, path: &str, contents: &str) {
+        write_file(self.directory.path(), path, contents);
+    }
+
+    /// Changes what the builder wrote, from the next reload on.
+    #[track_caller]
+    pub(crate) fn amend(&mut self, from: &str, to: &str) {
+        assert!(self.prelude.contains(from), "{}", self.prelude);
+        self.prelude = self.prelude.replace(from, to);
     }
 
     pub(crate) fn client(&self) -> RawClient {

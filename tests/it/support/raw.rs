@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
+use rustls::ClientConnection;
+
 use super::frames::{self, Frame};
 use super::wire::{Answer, Wire};
 
@@ -17,6 +19,22 @@ impl RawClient {
         Self {
             wire: Wire::new(TcpStream::connect(address).expect("the gate accepts")),
         }
+    }
+
+    /// Goes on over TLS. The handshake is done when this returns, as far as the client is concerned.
+    pub(crate) fn secure(mut self, mut session: ClientConnection) -> io::Result<Self> {
+        let mut stream = self.wire.stream().try_clone()?;
+        while session.is_handshaking() {
+            session.complete_io(&mut stream)?;
+        }
+        self.wire.secure(session);
+        Ok(self)
+    }
+
+    /// The session of a client that was secured.
+    #[track_caller]
+    pub(crate) fn session(&mut self) -> &mut ClientConnection {
+        self.wire.tls().expect("TLS").0
     }
 
     /// The address that the other side sees.
@@ -95,8 +113,17 @@ impl RawClient {
         let _ = self.wire.read_to_end();
     }
 
+    /// Reads on to the end. Over TLS an end without a `close_notify` is an error.
+    pub(crate) fn rest(&mut self) -> io::Result<Vec<u8>> {
+        self.wire.read_to_end()
+    }
+
     /// Says that nothing more will be sent.
-    pub(crate) fn finish_sending(&self) {
+    pub(crate) fn finish_sending(&mut self) {
+        if let Some((session, stream)) = self.wire.tls() {
+            session.send_close_notify();
+            session.complete_io(stream).expect("the gate reads");
+        }
         self.wire.stream().shutdown(Shutdown::Write).unwrap();
     }
 

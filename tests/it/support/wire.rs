@@ -6,12 +6,16 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::Deref;
 
+use rustls::ClientConnection;
+
 use super::wait::patience;
 
 /// One socket with what was read ahead.
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,
+    /// The session over the socket, if there is one.
+    tls: Option<Box<ClientConnection>>,
     ahead: Vec<u8>,
     /// What has been taken from `ahead`.
     taken: usize,
@@ -24,9 +28,19 @@ impl Wire {
         stream.set_write_timeout(Some(patience())).unwrap();
         Self {
             stream,
+            tls: None,
             ahead: Vec::new(),
             taken: 0,
         }
+    }
+
+    /// Speaks TLS from now on.
+    pub(crate) fn secure(&mut self, session: ClientConnection) {
+        self.tls = Some(Box::new(session));
+    }
+
+    pub(crate) fn tls(&mut self) -> Option<(&mut ClientConnection, &mut TcpStream)> {
+        Some((self.tls.as_deref_mut()?, &mut self.stream))
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -34,7 +48,10 @@ impl Wire {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        match self.tls() {
+            Some((session, stream)) => rustls::Stream::new(session, stream).write_all(bytes),
+            None => self.stream.write_all(bytes),
+        }
     }
 
     /// Reads more bytes; 0 at the end of the stream.
@@ -44,7 +61,11 @@ impl Wire {
             self.taken = 0;
         }
         let mut chunk = [0; 16 * 1024];
-        let count = self.stream.read(&mut chunk).map_err(|error| {
+        let read = match self.tls() {
+            Some((session, stream)) => rustls::Stream::new(session, stream).read(&mut chunk),
+            None => self.stream.read(&mut chunk),
+        };
+        let count = read.map_err(|error| {
             // What Linux calls a read timeout.
             let timed_out = error.kind() == io::ErrorKind::WouldBlock;
             if timed_out {
