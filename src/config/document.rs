@@ -4,7 +4,6 @@
 //! routes that do not collide) is found out when it is compiled into a policy.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +29,7 @@ pub struct Document {
     pub cache: CacheLimits,
     /// One-thread services that share the listeners; `None` means one per available core.
     pub workers: Option<usize>,
-    /// Every file that was read or looked for, the configuration itself first.
-    pub files: Vec<PathBuf>,
+    pub reload: Reload,
     /// What works but should not be left as it is, such as a secret written inline.
     pub warnings: Vec<crate::problem::Problem>,
 }
@@ -204,6 +202,17 @@ pub struct CacheLimits {
     pub max_age: Duration,
 }
 
+/// `reload`: how a change of the configuration's files comes to be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// `false` leaves it to SIGHUP alone.
+    pub watch: bool,
+    /// How often the files are compared even if nothing was heard of a change.
+    pub poll: Duration,
+    /// How long it must be quiet after a change before the files are read.
+    pub debounce: Duration,
+}
+
 impl Default for SessionRule {
     fn default() -> Self {
         Self {
@@ -232,6 +241,16 @@ impl Default for CacheLimits {
         Self {
             max_entries: 100_000,
             max_age: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self {
+            watch: true,
+            poll: Duration::from_secs(30),
+            debounce: Duration::from_millis(300),
         }
     }
 }
