@@ -82,8 +82,14 @@ impl Reloader {
                 );
             }
             Err(problem) => {
-                error!(error = %problem, "configuration not reloaded; the old one stays in force");
-                shared.set_reload_problem(Some(problem.to_string()));
+                let cause = std::error::Error::source(&problem)
+                    .map_or_else(String::new, |cause| format!(": {cause}"));
+                let problem = format!("{problem}{cause}");
+                error!(
+                    error = problem,
+                    "configuration not reloaded; the old one stays in force"
+                );
+                shared.set_reload_problem(Some(problem));
             }
         }
     }

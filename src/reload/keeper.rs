@@ -148,3 +148,6 @@ impl Keeper {
         watch.follow(places)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod redis;
 pub(crate) mod server;
+pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod wire;
 pub(crate) mod ws_backend;
