@@ -3,6 +3,8 @@
 //! Directories are watched, never files: a watch on a file is one on its inode, and is silent for
 //! ever once another file has taken its place.
 
+use std::io;
+
 use notify::event::{AccessKind, AccessMode};
 use notify::{
     Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
@@ -54,13 +56,22 @@ impl Watch {
         let mut outcome = Ok(());
         for place in places.keys() {
             match self.watcher.watch(place, RecursiveMode::NonRecursive) {
-                Err(error) if !matches!(error.kind, ErrorKind::PathNotFound) => {
-                    outcome = outcome.and(Err(error));
-                }
+                Err(error) if !is_absence(&error.kind) => outcome = outcome.and(Err(error)),
                 Ok(()) | Err(_) => {}
             }
         }
         outcome
+    }
+}
+
+fn is_absence(kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::PathNotFound => true,
+        ErrorKind::Io(error) => error.kind() == io::ErrorKind::NotFound,
+        ErrorKind::Generic(_)
+        | ErrorKind::InvalidConfig(_)
+        | ErrorKind::MaxFilesWatch
+        | ErrorKind::WatchNotFound => false,
     }
 }
 

@@ -22,10 +22,18 @@ routes:
 
 const NOT_RELOADED: &str = "configuration not reloaded";
 
-fn says_good(gate: &Gate) -> bool {
-    let metrics = gate.metrics();
-    metrics.value("imgate_config_last_reload_successful", &[]) > 0.5
-        && gate.status()["reload_problem"].is_null()
+/// Whether the metric and the status say the same, and what.
+fn says(gate: &Gate) -> Option<bool> {
+    let metric = gate
+        .metrics()
+        .value("imgate_config_last_reload_successful", &[]);
+    let status = gate.status()["reload_problem"].is_null();
+    ((metric > 0.5) == status).then_some(status)
+}
+
+#[track_caller]
+fn wait_until_it_says(gate: &Gate, what: &str, good: bool) {
+    eventually(what, || (says(gate)? == good).then_some(()));
 }
 
 #[test]
@@ -38,7 +46,7 @@ fn a_broken_file_is_told_of_and_forgotten_when_it_is_repaired() {
     let token = format!("token: {}\r\n", sa_token("im_user:7"));
     let hits = || gate.metrics().value("imgate_verdict_cache_hits_total", &[]);
     assert_eq!(gate.get("/api/x", &token).status(), 200);
-    assert!(says_good(&gate));
+    assert_eq!(says(&gate), Some(true));
 
     for (case, break_it, problem) in [
         (
@@ -64,7 +72,7 @@ fn a_broken_file_is_told_of_and_forgotten_when_it_is_repaired() {
     ] {
         let before = (gate.generation(), hits(), errors(&gate), logged(&gate));
         break_it();
-        eventually(case, || (!says_good(&gate)).then_some(()));
+        wait_until_it_says(&gate, case, false);
         let status = gate.status();
         let told = status["reload_problem"].as_str().unwrap();
         assert!(told.contains(problem), "{case}: {told}");
@@ -77,7 +85,7 @@ fn a_broken_file_is_told_of_and_forgotten_when_it_is_repaired() {
 
         gate.replace_file("keys/sa-token", SA_TOKEN_SECRET);
         gate.replace_policy(POLICY);
-        eventually("all is good again", || says_good(&gate).then_some(()));
+        wait_until_it_says(&gate, "all is good again", true);
         assert_eq!(gate.generation(), before.0 + 1, "{case}");
         assert_eq!(gate.get("/api/x", &token).status(), 200, "{case}");
         assert!((hits() - before.1 - 2.0).abs() < 0.5, "{case}: still warm");
