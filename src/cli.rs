@@ -136,6 +136,7 @@ fn print_result(result: Result<String, impl std::error::Error>) -> Exit {
 pub(crate) fn complain_about(error: &LoadError) {
     match error {
         LoadError::Unreadable { source, .. } => complain(&format!("{error}: {source}")),
+        LoadError::Unsettled { .. } => complain(&error.to_string()),
         LoadError::Problems { problems } => {
             for problem in problems {
                 complain(&problem.to_string());

@@ -10,6 +10,7 @@
 //! names.
 
 pub mod document;
+pub mod files;
 
 mod authenticator;
 mod carrier;
@@ -34,7 +35,8 @@ use std::path::Path;
 use crate::problem::{LoadError, Problem};
 
 use cursor::{Cursor, Keys, Source};
-use document::{CacheLimits, Document, ErrorFormat, Identity, Limits};
+use document::{CacheLimits, Document, ErrorFormat, Identity, Limits, Reload};
+use files::FileState;
 use findings::Findings;
 use names::Names;
 
@@ -47,13 +49,37 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
+/// What reading a configuration came to.
+#[derive(Debug)]
+pub struct Reading {
+    /// Every file that was read or looked for, the configuration itself first; also after a failure.
+    pub files: Vec<FileState>,
+    /// An error is what leaves nothing to decode: the file cannot be read, or is not YAML.
+    pub outcome: Result<Loaded, LoadError>,
+}
+
 /// Reads a configuration and all files that it names.
 ///
 /// # Errors
 ///
 /// Only what leaves nothing to decode: the file cannot be read, or is not YAML.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    read(path).outcome
+}
+
+/// As [`load`], and tells which files it read.
+pub fn read(path: &Path) -> Reading {
     let findings = Findings::default();
+    let document = read_document(path, &findings);
+    let (problems, warnings, files) = findings.finish();
+    let outcome = document.map(|mut document| {
+        document.warnings = warnings;
+        Loaded { document, problems }
+    });
+    Reading { files, outcome }
+}
+
+fn read_document(path: &Path, findings: &Findings) -> Result<Document, LoadError> {
     let source = Source::new(path);
     let bytes = findings
         .read(path, MAX_BYTES)
@@ -67,12 +93,9 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
             error.message,
         )],
     })?;
-    let mut document = decode(&Cursor::root(&tree.root, &source, &findings));
-    yaml::report_form(&tree, &source, &findings);
-    let (problems, warnings, files) = findings.finish();
-    document.warnings = warnings;
-    document.files = files;
-    Ok(Loaded { document, problems })
+    let document = decode(&Cursor::root(&tree.root, &source, findings));
+    yaml::report_form(&tree, &source, findings);
+    Ok(document)
 }
 
 /// No configuration is larger; long lists of keys have files of their own.
@@ -91,6 +114,7 @@ const ROOT: Keys = Keys {
         "limits",
         "listeners",
         "metrics",
+        "reload",
         "routes",
         "upstreams",
         "workers",
@@ -111,7 +135,7 @@ fn decode(root: &Cursor<'_>) -> Document {
         limits: Limits::default(),
         cache: CacheLimits::default(),
         workers: None,
-        files: Vec::new(),
+        reload: Reload::default(),
         warnings: Vec::new(),
     };
     let Some(fields) = root.map(&ROOT) else {
@@ -138,6 +162,7 @@ fn decode(root: &Cursor<'_>) -> Document {
     });
     document.limits = fields.or_default("limits", document.limits, settings::limits);
     document.cache = fields.or_default("cache", document.cache, settings::cache);
+    document.reload = fields.or_default("reload", document.reload, settings::reload);
     document.workers = fields.optional("workers", |number| number.integer(1..=MAX_WORKERS));
     document
 }

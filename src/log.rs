@@ -23,7 +23,9 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_from_env("IMGATE_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,pingora=warn,pingora_core=warn,pingora_timeout=warn,rustls=warn")
+        EnvFilter::new(
+            "info,notify=error,pingora=warn,pingora_core=warn,pingora_timeout=warn,rustls=warn",
+        )
     });
     let log = tracing_subscriber::fmt()
         .event_format(Line)

@@ -74,6 +74,7 @@ pub struct Metrics {
     reloads: IntCounterVec,
     reload_ok: IntGauge,
     reload_time: IntGauge,
+    watch_active: IntGauge,
     draining: IntGauge,
     /// Series that a request finds by one look-up.
     known: ArcSwap<HashMap<Arc<str>, Arc<RouteSeries>>>,
@@ -184,6 +185,10 @@ impl Metrics {
             reload_time: new.gauge(
                 "config_last_reload_success_timestamp_seconds",
                 "When the configuration in force was loaded.",
+            )?,
+            watch_active: new.gauge(
+                "config_watch_active",
+                "Whether a change of the configuration's files is noticed at once.",
             )?,
             draining: new.gauge("draining", "Whether the gate is shutting down.")?,
             known: ArcSwap::default(),
@@ -330,6 +335,11 @@ impl Metrics {
         if !succeeded {
             self.reload_ok.set(0);
         }
+    }
+
+    /// Whether the configuration's files are watched.
+    pub fn watching(&self, is_active: bool) {
+        self.watch_active.set(is_active.into());
     }
 
     pub fn draining(&self) {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::Loaded;
-use crate::config::document::{Document, ErrorFormat, Limits};
+use crate::config::document::{Document, ErrorFormat, Limits, Reload};
 use crate::problem::Problem;
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
@@ -51,6 +51,7 @@ pub struct Policy {
     pub metrics: Option<SocketAddr>,
     pub workers: Option<usize>,
     pub limits: Limits,
+    pub reload: Reload,
     pub errors: ErrorFormat,
     pub headers: HeaderRules,
     pub cors: Option<Cors>,
@@ -96,7 +97,7 @@ impl Policy {
             limits,
             cache,
             workers,
-            files: _,
+            reload,
             warnings: _,
         } = document;
 
@@ -144,6 +145,7 @@ impl Policy {
             metrics,
             workers,
             limits,
+            reload,
             errors,
             headers,
             cors: cors.map(Cors::new),

@@ -52,6 +52,9 @@ pub enum LoadError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// What was read belongs to no one moment.
+    #[error("the files of `{}` keep changing while they are read", path.display())]
+    Unsettled { path: PathBuf },
     /// All of them, in file order.
     #[error("{}", list(problems))]
     Problems { problems: Vec<Problem> },

@@ -1,7 +1,7 @@
 //! Loads a configuration into a policy, at the start and again while traffic flows.
 //!
 //! A new policy takes force whole or not at all: whatever is wrong with a file, the policy in
-//! force stays, and the log, a metric and `/readyz?verbose` say why.
+//! force stays, and the log, a metric and `/readyz?verbose` say why. [`keeper::keep`] decides when.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,34 +9,63 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use crate::clock;
-use crate::config;
 use crate::policy::Policy;
 use crate::problem::{LoadError, Place, Problem};
 use crate::proxy::Shared;
 use crate::remote::redis::Redis;
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
-/// Knows where the configuration is.
-#[derive(Clone, Debug)]
+pub mod keeper;
+mod places;
+pub mod snapshot;
+#[cfg(test)]
+#[path = "../tests/it/support/volume.rs"]
+mod volume;
+mod watch;
+
+use snapshot::Snapshot;
+
+/// Why the configuration is loaded again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Somebody wants it, even if nothing has changed.
+    Asked,
+    /// Files may have changed.
+    Noticed,
+}
+
+/// Knows where the configuration is, and what was found there last.
+#[derive(Debug)]
 pub struct Reloader {
     path: PathBuf,
+    /// Of the last attempt, also if it failed: equal content would fail again.
+    snapshot: Snapshot,
 }
 
 impl Reloader {
-    pub fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf, snapshot: Snapshot) -> Self {
+        Self { path, snapshot }
     }
 
     /// Reads, compiles and swaps; or keeps what is in force and says why.
-    pub fn reload(&self, shared: &Shared) {
+    fn reload(&mut self, shared: &Shared, cause: Cause) {
+        if cause == Cause::Noticed && self.snapshot.is_current() {
+            return;
+        }
         let current = shared.policy();
-        let loaded = load(&self.path, Some(&current)).and_then(|loaded| {
+        let (snapshot, loaded) = attempt(&self.path, Some(&current));
+        if cause == Cause::Noticed && self.snapshot == snapshot {
+            // Changed, and changed back before it was read.
+            return;
+        }
+        self.snapshot = snapshot;
+        let loaded = loaded.and_then(|loaded| {
             check_fixed(&self.path, &current, &loaded.policy)?;
             Ok(loaded)
         });
         shared.metrics.reload_attempt(loaded.is_ok());
         match loaded {
-            Ok(Loaded { policy, warnings }) => {
+            Ok(Compiled { policy, warnings }) => {
                 for warning in warnings {
                     warn!(%warning, "configuration");
                 }
@@ -53,18 +82,25 @@ impl Reloader {
                 );
             }
             Err(problem) => {
-                error!(error = %problem, "configuration not reloaded; the old one stays in force");
-                shared.set_reload_problem(Some(problem.to_string()));
+                let cause = std::error::Error::source(&problem)
+                    .map_or_else(String::new, |cause| format!(": {cause}"));
+                let problem = format!("{problem}{cause}");
+                error!(
+                    error = problem,
+                    "configuration not reloaded; the old one stays in force"
+                );
+                shared.set_reload_problem(Some(problem));
             }
         }
     }
 }
 
-/// A policy, and what is worth a warning about it.
+/// A policy, what is worth a warning about it, and the files that it came from.
 #[derive(Debug)]
 pub struct Loaded {
     pub policy: Policy,
     pub warnings: Vec<Problem>,
+    pub snapshot: Snapshot,
 }
 
 /// Reads and compiles a configuration.
@@ -73,14 +109,33 @@ pub struct Loaded {
 ///
 /// Every problem that was found.
 pub fn load(path: &Path, previous: Option<&Policy>) -> Result<Loaded, LoadError> {
-    let mut loaded = config::load(path)?;
-    let mut warnings = std::mem::take(&mut loaded.document.warnings);
-    let policy = Policy::compile(loaded, previous, &open_store)
-        .map_err(|problems| LoadError::Problems { problems })?;
-    let now = clock::now();
-    let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
-    warnings.extend(tls.filter_map(|tls| tls.warning(now)));
-    Ok(Loaded { policy, warnings })
+    let (snapshot, compiled) = attempt(path, previous);
+    let Compiled { policy, warnings } = compiled?;
+    Ok(Loaded {
+        policy,
+        warnings,
+        snapshot,
+    })
+}
+
+struct Compiled {
+    policy: Policy,
+    warnings: Vec<Problem>,
+}
+
+/// Reads and compiles, and tells from which files, also if that failed.
+fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled, LoadError>) {
+    let (snapshot, loaded) = Snapshot::read(path);
+    let compiled = loaded.and_then(|mut loaded| {
+        let mut warnings = std::mem::take(&mut loaded.document.warnings);
+        let policy = Policy::compile(loaded, previous, &open_store)
+            .map_err(|problems| LoadError::Problems { problems })?;
+        let now = clock::now();
+        let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
+        warnings.extend(tls.filter_map(|tls| tls.warning(now)));
+        Ok(Compiled { policy, warnings })
+    });
+    (snapshot, compiled)
 }
 
 fn open_store(address: &RedisAddress) -> Arc<dyn SessionStore> {

@@ -20,7 +20,9 @@ fn findings(path: &Path) -> (Vec<Problem>, Vec<Problem>) {
     match load(path) {
         Ok(Loaded { document, problems }) => (problems, document.warnings),
         Err(LoadError::Problems { problems }) => (problems, Vec::new()),
-        Err(error @ LoadError::Unreadable { .. }) => panic!("{error}"),
+        Err(error @ (LoadError::Unreadable { .. } | LoadError::Unsettled { .. })) => {
+            panic!("{error}")
+        }
     }
 }
 

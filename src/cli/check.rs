@@ -17,7 +17,11 @@ use crate::scheme::VerifyError;
 /// Compiles everything; prints all problems, or what the routes ask. With `live` it also asks the
 /// upstreams and Redis whether they are there.
 pub fn check(path: &Path, live: bool) -> Exit {
-    let Loaded { policy, warnings } = match reload::load(path, None) {
+    let Loaded {
+        policy,
+        warnings,
+        snapshot: _,
+    } = match reload::load(path, None) {
         Ok(loaded) => loaded,
         Err(error) => {
             complain_about(&error);

@@ -35,7 +35,11 @@ pub(super) fn prepare<W>(path: &Path, sink: W) -> Result<Gateway, Exit>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let Loaded { policy, warnings } = reload::load(path, None).map_err(|error| {
+    let Loaded {
+        policy,
+        warnings,
+        snapshot,
+    } = reload::load(path, None).map_err(|error| {
         complain_about(&error);
         Exit::Usage
     })?;
@@ -53,7 +57,7 @@ where
     metrics.reloaded(clock::now());
     metrics.prepare(&policy);
     let shared = Arc::new(Shared::new(policy, metrics));
-    Gateway::bind(shared, Reloader::new(path.to_owned())).map_err(|error| {
+    Gateway::bind(shared, Reloader::new(path.to_owned(), snapshot)).map_err(|error| {
         let cause = std::error::Error::source(&error)
             .map_or_else(String::new, |source| format!(": {source}"));
         complain(&format!("{error}{cause}"));

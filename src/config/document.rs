@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +33,7 @@ pub struct Document {
     pub cache: CacheLimits,
     /// One-thread services that share the listeners; `None` means one per available core.
     pub workers: Option<usize>,
-    /// Every file that was read or looked for, the configuration itself first.
-    pub files: Vec<PathBuf>,
+    pub reload: Reload,
     /// What works but should not be left as it is, such as a secret written inline.
     pub warnings: Vec<crate::problem::Problem>,
 }
@@ -235,6 +233,17 @@ pub struct CacheLimits {
     pub max_age: Duration,
 }
 
+/// `reload`: how a change of the configuration's files comes to be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// `false` leaves it to SIGHUP alone.
+    pub watch: bool,
+    /// How often the files are compared even if nothing was heard of a change.
+    pub poll: Duration,
+    /// How long it must be quiet after a change before the files are read.
+    pub debounce: Duration,
+}
+
 impl Default for SessionRule {
     fn default() -> Self {
         Self {
@@ -263,6 +272,16 @@ impl Default for CacheLimits {
         Self {
             max_entries: 100_000,
             max_age: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self {
+            watch: true,
+            poll: Duration::from_secs(30),
+            debounce: Duration::from_millis(300),
         }
     }
 }

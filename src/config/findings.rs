@@ -6,13 +6,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::cursor::Keys;
+use super::files::FileState;
 use crate::problem::{Place, Problem};
 
 /// Collects, in any order.
@@ -20,7 +20,7 @@ use crate::problem::{Place, Problem};
 pub(super) struct Findings {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
-    files: RefCell<Vec<PathBuf>>,
+    files: RefCell<Vec<FileState>>,
     vocabularies: RefCell<Vec<&'static Keys>>,
     names: RefCell<BTreeSet<String>>,
 }
@@ -68,31 +68,17 @@ impl Findings {
     ///
     /// The file is on the list from then on, also when it cannot be read: it may appear later.
     pub(super) fn read(&self, path: &Path, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+        let (state, bytes) = FileState::read(path, limit);
         let mut files = self.files.borrow_mut();
-        if !files.iter().any(|known| known == path) {
-            files.push(path.to_owned());
+        // A file that changed between two readings is there twice, and is not current any more.
+        if !files.contains(&state) {
+            files.push(state);
         }
-        let metadata = path.metadata()?;
-        // Opening a pipe would wait for its writer.
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if !metadata.is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        // Room for all of it at once, so that a growing vector leaves no copies behind.
-        let expected = usize::try_from(metadata.len()).unwrap_or(limit).min(limit);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(expected.saturating_add(1)));
-        let ceiling = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        File::open(path)?.take(ceiling).read_to_end(&mut bytes)?;
-        if bytes.len() > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(bytes)
+        bytes
     }
 
     /// Problems and warnings in file order, and the files in the order of their reading.
-    pub(super) fn finish(self) -> (Vec<Problem>, Vec<Problem>, Vec<PathBuf>) {
+    pub(super) fn finish(self) -> (Vec<Problem>, Vec<Problem>, Vec<FileState>) {
         let files = self.files.into_inner();
         let problems = in_file_order(self.problems.into_inner(), &files);
         let warnings = in_file_order(self.warnings.into_inner(), &files);
@@ -115,9 +101,11 @@ pub(super) fn unreadable(error: &io::Error) -> &'static str {
     }
 }
 
-fn in_file_order(mut problems: Vec<Problem>, files: &[PathBuf]) -> Vec<Problem> {
+fn in_file_order(mut problems: Vec<Problem>, files: &[FileState]) -> Vec<Problem> {
     problems.sort_by_cached_key(|problem| {
-        let file = files.iter().position(|file| **file == *problem.place.file);
+        let file = files
+            .iter()
+            .position(|file| *file.path() == *problem.place.file);
         (file.unwrap_or(usize::MAX), problem.place.line)
     });
     if problems.len() > MAX_PROBLEMS {

@@ -1,11 +1,11 @@
 //! The sections that hold for the gate as a whole: `errors`, `identity`, `cors`, `metrics`,
-//! `limits`, `cache`.
+//! `limits`, `cache`, `reload`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::cursor::{Cursor, Keys};
-use super::document::{CacheLimits, Cors, ErrorFormat, Identity, Limits, Listener, Sign};
+use super::document::{CacheLimits, Cors, ErrorFormat, Identity, Limits, Listener, Reload, Sign};
 use super::{header, notation, source, strength};
 use crate::wire::head::MOST_HEADERS;
 
@@ -129,6 +129,22 @@ pub(super) fn cache(cursor: &Cursor<'_>) -> Option<CacheLimits> {
     })
 }
 
+pub(super) fn reload(cursor: &Cursor<'_>) -> Option<Reload> {
+    let fields = cursor.map(&RELOAD)?;
+    let Reload {
+        watch,
+        poll,
+        debounce,
+    } = Reload::default();
+    Some(Reload {
+        watch: fields.or_default("watch", watch, Cursor::boolean),
+        poll: fields.or_default("poll", poll, |poll| poll.duration(SECOND..=DAY)),
+        debounce: fields.or_default("debounce", debounce, |quiet| {
+            quiet.duration(SHORTEST_DEBOUNCE..=SECOND * 10)
+        }),
+    })
+}
+
 const IDENTITY: Keys = Keys {
     known: &["prefix", "remove", "sign"],
     later: &[],
@@ -149,6 +165,10 @@ const CACHE: Keys = Keys {
     known: &["max_age", "max_entries"],
     later: &[],
 };
+const RELOAD: Keys = Keys {
+    known: &["debounce", "poll", "watch"],
+    later: &[],
+};
 const LIMITS: Keys = Keys {
     known: &[
         "credential_bytes",
@@ -165,6 +185,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
+/// A swap of several files takes a moment.
+const SHORTEST_DEBOUNCE: Duration = Duration::from_millis(10);
 /// Smaller limits would refuse ordinary requests.
 const SMALLEST: usize = 64;
 /// Every open connection may hold this much.

@@ -31,6 +31,9 @@ mod metrics;
 /// The configuration in `conf/`, as it is shipped.
 #[cfg(test)]
 mod reference;
+/// Files that change while traffic flows.
+#[cfg(test)]
+mod reloads;
 /// Sa-Token sessions in a real Redis.
 #[cfg(test)]
 mod sa_token;

@@ -14,6 +14,7 @@ pub(crate) mod recorder;
 pub(crate) mod redis;
 pub(crate) mod server;
 pub(crate) mod tls;
+pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod wire;
 pub(crate) mod ws_backend;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,6 +14,7 @@ use super::metrics::Metrics;
 use super::net;
 use super::process::{Process, Signal};
 use super::raw::{self, RawClient};
+use super::volume::Volume;
 use super::wait::eventually;
 use super::wire::Answer;
 
@@ -82,6 +83,23 @@ impl Builder {
     /// Writes the configuration, starts the gate and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(self) -> Gate {
+        self.start_at("imgate.yaml", |directory, configuration| {
+            write_file(directory, "imgate.yaml", configuration);
+        })
+    }
+
+    /// As [`Self::start`], with the configuration and these files in a volume of their own.
+    #[track_caller]
+    pub(crate) fn start_with_volume(self, files: &[(&str, &str)]) -> (Gate, Volume) {
+        let volume = Volume::new(&self.directory.path().join("volume"));
+        let gate = self.start_at("volume/imgate.yaml", |_, configuration| {
+            volume.swap(&[files, &[("imgate.yaml", configuration)]].concat());
+        });
+        (gate, volume)
+    }
+
+    #[track_caller]
+    fn start_at(self, path: &str, put: impl FnOnce(&Path, &str)) -> Gate {
         let address = net::free_address();
         let metrics_address = net::free_address();
         let second_address = net::free_address();
@@ -96,12 +114,11 @@ impl Builder {
             writeln!(prelude, "workers: {workers}").unwrap();
         }
         write!(prelude, "upstreams:\n{}", self.upstreams).unwrap();
-        let configuration = format!("{prelude}{}", self.policy);
-        write_file(self.directory.path(), "imgate.yaml", &configuration);
+        put(self.directory.path(), &format!("{prelude}{}", self.policy));
 
         let mut command = Command::new(binary());
         command
-            .args(["run", "-c", "imgate.yaml"])
+            .args(["run", "-c", path])
             .current_dir(self.directory.path());
         command.envs(self.environment);
         let process = Process::start(&mut command);
@@ -227,10 +244,29 @@ impl Gate {
         });
     }
 
+    /// The whole configuration with this policy.
+    pub(crate) fn configuration(&self, policy: &str) -> String {
+        format!("{}{policy}", self.prelude)
+    }
+
+    /// Where a file is that was given to the builder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Puts a file in place of the one that is there, without a signal.
+    pub(crate) fn replace_file(&self, path: &str, contents: &str) {
+        write_file(self.directory.path(), path, contents);
+    }
+
+    /// Puts a new policy in place, without a signal.
+    pub(crate) fn replace_policy(&self, policy: &str) {
+        self.replace_file("imgate.yaml", &self.configuration(policy));
+    }
+
     /// Writes a new policy and sends SIGHUP. It takes effect a little later.
     pub(crate) fn reload(&self, policy: &str) {
-        let configuration = format!("{}{policy}", self.prelude);
-        write_file(self.directory.path(), "imgate.yaml", &configuration);
+        self.replace_policy(policy);
         self.process.signal(Signal::Hup);
     }
 
@@ -253,6 +289,22 @@ impl Gate {
         });
     }
 
+    /// What `/readyz?verbose` says.
+    #[track_caller]
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.admin("/readyz?verbose").text()).expect("JSON")
+    }
+
+    /// Counts the policies that took force.
+    #[track_caller]
+    pub(crate) fn generation(&self) -> u64 {
+        self.status()["generation"].as_u64().expect("a number")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
@@ -270,12 +322,19 @@ impl Gate {
 
     /// The most memory that the gate has had in RAM, in KiB.
     pub(crate) fn peak_memory_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        self.memory_kib("VmHWM:")
+    }
+
+    /// The memory that the gate has in RAM now, in KiB.
+    pub(crate) fn resident_memory_kib(&self) -> u64 {
+        self.memory_kib("VmRSS:")
+    }
+
+    fn memory_kib(&self, key: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let value = line.unwrap().trim().trim_end_matches(" kB");
+        value.parse().unwrap()
     }
 }
 

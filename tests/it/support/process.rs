@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use parking_lot::Mutex;
+use rustix::process::{Pid, kill_process};
 
 use super::wait::eventually;
 
@@ -51,21 +52,15 @@ impl Process {
         self.child.try_wait().expect("the child can be waited for")
     }
 
-    /// Sends the signal by process id. The shell's own `kill` is everywhere, the program is not.
+    /// Sends the signal by process id.
     pub(crate) fn signal(&self, signal: Signal) {
-        let name = match signal {
-            Signal::Hup => "HUP",
-            Signal::Int => "INT",
-            Signal::Term => "TERM",
+        let signal = match signal {
+            Signal::Hup => rustix::process::Signal::HUP,
+            Signal::Int => rustix::process::Signal::INT,
+            Signal::Term => rustix::process::Signal::TERM,
         };
-        let status = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", name, &self.pid().to_string()])
-            .status()
-            .expect("sh runs");
-        assert!(
-            status.success(),
-            "the process is there to receive SIG{name}"
-        );
+        kill_process(Pid::from_child(&self.child), signal)
+            .expect("the process is there to receive a signal");
     }
 
     /// Waits for the process to end by itself.
