@@ -16,6 +16,7 @@ use crate::tunnel::Ending;
 
 mod families;
 mod guards;
+mod tls;
 
 use families::Families;
 pub use guards::{Gauged, OpenSession};
@@ -57,8 +58,7 @@ pub struct Metrics {
     cache_misses: IntCounterVec,
     cache_entries: IntGaugeVec,
     connections: IntGauge,
-    handshake_failures: IntCounterVec,
-    certificate_ends: IntGaugeVec,
+    tls: tls::Tls,
     sessions_open: IntGaugeVec,
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
@@ -131,16 +131,7 @@ impl Metrics {
                 &["authenticator"],
             )?,
             connections: new.gauge("connections_active", "Client connections, idle ones too.")?,
-            handshake_failures: new.counters(
-                "tls_handshake_failures_total",
-                "TLS handshakes with clients that came to nothing.",
-                &["reason"],
-            )?,
-            certificate_ends: new.gauges(
-                "tls_certificate_not_after_timestamp_seconds",
-                "When the certificate of a listener ends.",
-                &["listener"],
-            )?,
+            tls: tls::Tls::new(&new)?,
             sessions_open: new.gauges(
                 "sessions_open",
                 "Living WebSocket sessions.",
@@ -195,14 +186,7 @@ impl Metrics {
                 .with_label_values(&[&*authenticator.name])
                 .set(entries);
         }
-        self.certificate_ends.reset();
-        for listener in &policy.listeners {
-            if let Some(tls) = &listener.tls {
-                self.certificate_ends
-                    .with_label_values(&[&*listener.address.to_string()])
-                    .set(tls.not_after().as_secs());
-            }
-        }
+        self.tls.show_certificates(policy);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -214,13 +198,7 @@ impl Metrics {
             let _ = self.cache_hits.with_label_values(&[&*authenticator.name]);
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
         }
-        if policy.listeners.iter().any(|one| one.tls.is_some()) {
-            for failure in HandshakeFailure::ALL {
-                let _ = self
-                    .handshake_failures
-                    .with_label_values(&[failure.as_str()]);
-            }
-        }
+        self.tls.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
                 let _ = self
@@ -242,9 +220,7 @@ impl Metrics {
     }
 
     pub fn handshake_failed(&self, failure: HandshakeFailure) {
-        self.handshake_failures
-            .with_label_values(&[failure.as_str()])
-            .inc();
+        self.tls.failed(failure);
     }
 
     pub fn request(&self, method: &str, status: u16, route: &str) {

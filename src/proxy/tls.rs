@@ -74,7 +74,11 @@ impl HandshakeFailure {
             }
             Some(_) => Self::Protocol,
             // A hello without end, for example.
-            None if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Other) => {
+            None if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::Other
+            ) =>
+            {
                 Self::Protocol
             }
             None => Self::Closed,
