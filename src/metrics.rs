@@ -20,6 +20,7 @@ use crate::tunnel::Ending;
 mod families;
 mod guards;
 mod series;
+mod tls;
 
 use families::Families;
 pub use guards::{Gauged, OpenSession};
@@ -65,8 +66,7 @@ pub struct Metrics {
     cache_misses: IntCounterVec,
     cache_entries: IntGaugeVec,
     connections: IntGauge,
-    handshake_failures: IntCounterVec,
-    certificate_ends: IntGaugeVec,
+    tls: tls::Tls,
     sessions_open: IntGaugeVec,
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
@@ -142,16 +142,7 @@ impl Metrics {
                 &["authenticator"],
             )?,
             connections: new.gauge("connections_active", "Client connections, idle ones too.")?,
-            handshake_failures: new.counters(
-                "tls_handshake_failures_total",
-                "TLS handshakes with clients that came to nothing.",
-                &["reason"],
-            )?,
-            certificate_ends: new.gauges(
-                "tls_certificate_not_after_timestamp_seconds",
-                "When the certificate of a listener ends.",
-                &["listener"],
-            )?,
+            tls: tls::Tls::new(&new)?,
             sessions_open: new.gauges(
                 "sessions_open",
                 "Living WebSocket sessions.",
@@ -211,14 +202,7 @@ impl Metrics {
                 .with_label_values(&[&*authenticator.name])
                 .set(entries);
         }
-        self.certificate_ends.reset();
-        for listener in &policy.listeners {
-            if let Some(tls) = &listener.tls {
-                self.certificate_ends
-                    .with_label_values(&[&*listener.address.to_string()])
-                    .set(tls.not_after().as_secs());
-            }
-        }
+        self.tls.show_certificates(policy);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -235,13 +219,7 @@ impl Metrics {
             let _ = self.cache_hits.with_label_values(&[&*authenticator.name]);
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
         }
-        if policy.listeners.iter().any(|one| one.tls.is_some()) {
-            for failure in HandshakeFailure::ALL {
-                let _ = self
-                    .handshake_failures
-                    .with_label_values(&[failure.as_str()]);
-            }
-        }
+        self.tls.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
                 let _ = self
@@ -263,9 +241,7 @@ impl Metrics {
     }
 
     pub fn handshake_failed(&self, failure: HandshakeFailure) {
-        self.handshake_failures
-            .with_label_values(&[failure.as_str()])
-            .inc();
+        self.tls.failed(failure);
     }
 
     /// The series of a route, or of [`NO_ROUTE`].

@@ -192,7 +192,7 @@ fn nonsense_ends_in_an_alert_and_harms_nobody() {
         ),
         ("a hello twice", [hello.clone(), hello.clone()].concat()),
         ("a hello with a flipped bit", {
-            let mut bytes = hello.clone();
+            let mut bytes = hello;
             bytes[5 + 38] ^= 0xff;
             bytes
         }),
