@@ -259,6 +259,9 @@ async fn finish(
         };
         let step = poll_fn(|cx| {
             if upload.is_done() {
+                if upload.has_leftover() {
+                    watch.stop();
+                }
                 if watch.poll_gone(cx, client).is_ready() {
                     return Poll::Ready(Err(()));
                 }

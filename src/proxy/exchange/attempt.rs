@@ -138,6 +138,9 @@ async fn read_answer(
     let before = upload.progress();
     let step = poll_fn(|cx| {
         if upload.is_done() {
+            if upload.has_leftover() {
+                watch.stop();
+            }
             if watch.poll_gone(cx, client).is_ready() {
                 return Poll::Ready(Err(Attempt::Failed(Failure::ClientGone)));
             }
