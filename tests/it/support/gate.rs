@@ -34,6 +34,7 @@ pub(crate) struct Builder {
     an_upstream: String,
     workers: Option<usize>,
     environment: Vec<(String, String)>,
+    binary: String,
     directory: TempDir,
 }
 
@@ -66,6 +67,12 @@ impl Builder {
         self
     }
 
+    /// Another binary than the one under test.
+    pub(crate) fn binary(mut self, path: &Path) -> Self {
+        self.binary = path.display().to_string();
+        self
+    }
+
     /// A file beside the configuration.
     pub(crate) fn file(self, path: &str, contents: &str) -> Self {
         write_file(self.directory.path(), path, contents);
@@ -88,7 +95,7 @@ impl Builder {
         let configuration = format!("{prelude}{}", self.policy);
         write_file(self.directory.path(), "imgate.yaml", &configuration);
 
-        let mut command = Command::new(binary());
+        let mut command = Command::new(self.binary);
         command
             .args(["run", "-c", "imgate.yaml"])
             .current_dir(self.directory.path());
@@ -127,6 +134,7 @@ impl Gate {
             an_upstream: String::new(),
             workers: None,
             environment: Vec::new(),
+            binary: binary(),
             directory: tempfile::tempdir().unwrap(),
         }
     }
