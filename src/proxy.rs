@@ -21,12 +21,15 @@ use tracing::info;
 
 use crate::metrics::{Metrics, NO_ROUTE};
 use crate::policy::Policy;
+use crate::proxy::carrier::Carrier;
 use crate::request_id::RequestId;
 use crate::session::registry::Registry;
 
 mod answer;
 mod answer_head;
 mod buffer;
+#[doc(hidden)]
+pub mod carrier;
 mod connection;
 mod exchange;
 mod forwarded;
@@ -56,6 +59,8 @@ pub struct Shared {
     draining: AtomicBool,
     in_flight: AtomicUsize,
     reload_problem: Mutex<Option<String>>,
+    /// Only in tests; see [`carrier`].
+    carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl Shared {
@@ -68,7 +73,16 @@ impl Shared {
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             reload_problem: Mutex::new(None),
+            carrier: None,
         }
+    }
+
+    /// Puts a carrier in the place of the gate's own exchange.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn carried_by(mut self, carrier: Option<Arc<dyn Carrier>>) -> Self {
+        self.carrier = carrier;
+        self
     }
 
     /// Sessions are watched from now on.

@@ -101,7 +101,7 @@ fn stage(args: &DemoArgs) -> Result<Exit, DemoError> {
     let site = Site::build(directory.path(), ports).map_err(DemoError::Directory)?;
     let listener = listen(ports.backend)?;
     let (sink, log) = log::channel();
-    let gateway = match run::prepare(&site.configuration(), sink) {
+    let gateway = match run::prepare(&site.configuration(), sink, None) {
         Ok(gateway) => gateway,
         Err(exit) => {
             complain(OTHER_PORTS);

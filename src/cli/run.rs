@@ -12,12 +12,19 @@ use crate::clock;
 use crate::log;
 use crate::metrics::Metrics;
 use crate::proxy::Shared;
+use crate::proxy::carrier::Carrier;
 use crate::reload::{self, Loaded, Reloader};
 use crate::server::Gateway;
 
 /// Loads, binds and serves until a signal ends it.
 pub fn run(path: &Path) -> Exit {
-    match prepare(path, io::stdout) {
+    run_with(path, None)
+}
+
+/// As [`run`], with a carrier in the place of the gate's own exchange.
+#[doc(hidden)]
+pub fn run_with(path: &Path, carrier: Option<Arc<dyn Carrier>>) -> Exit {
+    match prepare(path, io::stdout, carrier) {
         Ok(gateway) => {
             gateway.run();
             Exit::Done
@@ -31,7 +38,11 @@ pub fn run(path: &Path) -> Exit {
 /// # Errors
 ///
 /// How the command ends.
-pub(super) fn prepare<W>(path: &Path, sink: W) -> Result<Gateway, Exit>
+pub(super) fn prepare<W>(
+    path: &Path,
+    sink: W,
+    carrier: Option<Arc<dyn Carrier>>,
+) -> Result<Gateway, Exit>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -56,7 +67,7 @@ where
     })?;
     metrics.reloaded(clock::now());
     metrics.prepare(&policy);
-    let shared = Arc::new(Shared::new(policy, metrics));
+    let shared = Arc::new(Shared::new(policy, metrics).carried_by(carrier));
     Gateway::bind(shared, Reloader::new(path.to_owned(), snapshot)).map_err(|error| {
         let cause = std::error::Error::source(&error)
             .map_or_else(String::new, |source| format!(": {source}"));

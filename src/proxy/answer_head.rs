@@ -4,6 +4,8 @@ use crate::proxy::pieces::Pieces;
 use crate::wire::head::{Header, ResponseHead, Version};
 
 const VERSION: &[u8] = b"HTTP/1.1";
+/// The end of the three digits.
+const STATUS_END: usize = VERSION.len() + 4;
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
 /// What the head must say towards the client.
@@ -44,7 +46,9 @@ pub(crate) fn rewrite(head: &ResponseHead<'_>, to: AnswerHead<'_>) -> Pieces {
         .map_or(head.len - 2, |header| header.line.start);
     // An intermediary speaks for itself (RFC 9110 §2.5); what it speaks is HTTP/1.1.
     pieces.keep_or_add(0..VERSION.len(), VERSION, head.version == Version::Http11);
-    pieces.keep(VERSION.len()..first);
+    pieces.keep(VERSION.len()..STATUS_END);
+    // The blank belongs there even if no reason follows (RFC 9112 §4); some servers leave it out.
+    pieces.keep_or_add(STATUS_END..first, b" \r\n", first > STATUS_END + 2);
     let nominates = nominates(head);
     for header in head.headers.iter() {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);

@@ -29,7 +29,7 @@ fn gate_before(backend: &Recorder) -> Builder {
 }
 
 /// Bytes in which a lost, doubled or moved piece shows.
-fn patterned(count: usize) -> Vec<u8> {
+pub(crate) fn patterned(count: usize) -> Vec<u8> {
     let words = (0_u32..).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes());
     words.take(count).collect()
 }

@@ -28,6 +28,9 @@ mod keys;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;
+/// The same exchanges through the gate's own code and through pingora-proxy.
+#[cfg(test)]
+mod other_exchange;
 /// The configuration in `conf/`, as it is shipped.
 #[cfg(test)]
 mod reference;

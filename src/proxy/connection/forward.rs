@@ -9,6 +9,7 @@ use crate::clock;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::proxy::answer::denial_headers;
+use crate::proxy::carrier;
 use crate::proxy::connection::After;
 use crate::proxy::connection::asked::Asked;
 use crate::proxy::connection::refuse::Refusal;
@@ -36,7 +37,7 @@ impl Asked<'_> {
         let started = Instant::now();
         let overhead = started.saturating_duration_since(self.head_read);
         record.series().overhead(overhead);
-        let carried = exchange::run(Exchange {
+        let exchange = Exchange {
             connector: &worker.connector,
             client: stream,
             permit,
@@ -50,8 +51,11 @@ impl Asked<'_> {
             behind: self.behind,
             answer_headers: &answer_headers,
             started,
-        })
-        .await;
+        };
+        let carried = match &worker.shared.carrier {
+            None => exchange::run(exchange).await,
+            Some(carrier) => carrier::carry(&**carrier, exchange).await,
+        };
         self.finish(stream, permit, carried, record).await
     }
 

@@ -241,3 +241,20 @@ fn an_http_1_0_client_that_asks_for_the_head_hears_of_no_chunks() {
     assert_eq!(answer.header("transfer-encoding"), None);
     client.expect_closed();
 }
+
+#[test]
+fn the_blank_behind_a_status_is_there_without_a_reason_too() {
+    for answer in [
+        "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200\r\n\r\nok",
+    ] {
+        let backend = Recorder::serving(move |exchange| {
+            exchange.send(answer);
+            exchange.close();
+        });
+        let gate = gate_before(&backend).start();
+        let text = gate.get("/open/x", "").head.text;
+        assert!(text.starts_with("HTTP/1.1 200 \r\n"), "{answer:?}: {text}");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::support::raw::{post, request};
 use super::super::support::recorder::Exchange;
 use super::super::support::{Gate, Recorder, eventually};
-use super::{KEY, POLICY, gate_before};
+use super::{KEY, POLICY, gate_before, patterned};
 
 #[test]
 fn both_connections_are_kept_between_requests() {
@@ -68,6 +68,23 @@ fn pipelined_requests_are_answered_in_turn_and_each_is_judged() {
     }
     assert_eq!(client.answer().status(), 401);
     assert_eq!(backend.requests().len(), 3);
+}
+
+#[test]
+fn pipelined_uploads_arrive_whole() {
+    // The end of an upload comes in one read with the beginning of the next, and more is waiting.
+    let backend = Recorder::ok();
+    let gate = gate_before(&backend).start();
+    let mut client = gate.client();
+    let sizes = [40_000, 60_000, 1, 100_000];
+    let uploads = sizes.map(|size| post("/open/x", "", &patterned(size)));
+    client.send(uploads.concat());
+    for size in sizes {
+        assert_eq!(client.answer().status(), 200, "{size} bytes");
+    }
+    for (received, size) in backend.take().into_iter().zip(sizes) {
+        assert!(received.body == patterned(size), "the same {size} bytes");
+    }
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub(crate) struct Builder {
     an_upstream: String,
     workers: Option<usize>,
     environment: Vec<(String, String)>,
+    binary: String,
     directory: TempDir,
 }
 
@@ -71,6 +72,12 @@ impl Builder {
 
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another binary than the one under test.
+    pub(crate) fn binary(mut self, path: &Path) -> Self {
+        self.binary = path.display().to_string();
         self
     }
 
@@ -116,7 +123,7 @@ impl Builder {
         write!(prelude, "upstreams:\n{}", self.upstreams).unwrap();
         put(self.directory.path(), &format!("{prelude}{}", self.policy));
 
-        let mut command = Command::new(binary());
+        let mut command = Command::new(self.binary);
         command
             .args(["run", "-c", path])
             .current_dir(self.directory.path());
@@ -158,6 +165,7 @@ impl Gate {
             an_upstream: String::new(),
             workers: None,
             environment: Vec::new(),
+            binary: binary(),
             directory: tempfile::tempdir().unwrap(),
         }
     }

@@ -87,6 +87,11 @@ impl RawClient {
         }
     }
 
+    /// The socket and what was read ahead, for a test that reads in its own way.
+    pub(crate) fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
     fn head(&mut self) -> io::Result<super::wire::Head> {
         self.wire
             .head()?

@@ -137,8 +137,8 @@ impl Exchange {
         self.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     }
 
-    /// Reads the body and records it.
-    pub(crate) fn read_body(&mut self) {
+    /// Reads the body, records it, and gives it back.
+    pub(crate) fn read_body(&mut self) -> Vec<u8> {
         // A client that goes away within its body is the gate's business, not the backend's.
         let body = self
             .wire
@@ -147,8 +147,9 @@ impl Exchange {
             .flatten()
             .unwrap_or_default();
         if let Some(received) = self.record.requests.lock().get_mut(self.index) {
-            received.body = body;
+            received.body.clone_from(&body);
         }
+        body
     }
 
     /// Reads a body of a known length, and forgets it.

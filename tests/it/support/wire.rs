@@ -163,6 +163,35 @@ impl Wire {
         }
     }
 
+    /// The payload of a chunked body whose chunks may have extensions, and its trailer lines.
+    pub(crate) fn chunked_with_extras(&mut self) -> io::Result<(Vec<u8>, Vec<String>)> {
+        let mut payload = Vec::new();
+        loop {
+            let line = self.line()?;
+            let digits = line.split([';', ' ']).next().unwrap_or_default();
+            let size = usize::from_str_radix(digits, 16).expect("a chunk size");
+            if size == 0 {
+                break;
+            }
+            payload.extend(self.exactly(size)?);
+            assert_eq!(self.exactly(2)?, b"\r\n", "the end of a chunk");
+        }
+        let mut trailers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                return Ok((payload, trailers));
+            }
+            trailers.push(line);
+        }
+    }
+
+    /// A line without its end.
+    fn line(&mut self) -> io::Result<String> {
+        let line = self.until(b"\r\n")?.ok_or_else(cut)?;
+        Ok(String::from_utf8_lossy(&line[..line.len() - 2]).into_owned())
+    }
+
     /// The body that belongs to `head`, when it has a length or is chunked.
     pub(crate) fn framed_body(&mut self, head: &Head) -> io::Result<Option<Vec<u8>>> {
         let chunked = head
@@ -243,6 +272,11 @@ impl Head {
 
     pub(crate) fn target(&self) -> &str {
         self.start.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// All headers in their order, with names in lower case.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 
     pub(crate) fn status(&self) -> u16 {
