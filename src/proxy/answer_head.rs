@@ -85,7 +85,7 @@ pub(crate) fn passes(head: &ResponseHead<'_>, header: &Header<'_>) -> bool {
 }
 
 /// Whether the upstream lets its connection be used again.
-pub(crate) fn keeps_alive(head: &ResponseHead<'_>) -> bool {
+pub fn keeps_alive(head: &ResponseHead<'_>) -> bool {
     head.version == Version::Http11
         && !head.tokens("connection").any(|token| {
             // What cannot be read is no promise.
