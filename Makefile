@@ -2,9 +2,11 @@
 
 CARGO ?= cargo
 SOAK_ROUNDS ?= 20
+TARGETS ?=
+RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc deny conf-keys setup soak clean
+.PHONY: help demo test fmt lint doc deny conf-keys setup soak fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +39,9 @@ setup: ## installs what is missing
 
 soak: setup conf-keys ## the black-box tests again and again: finds what fails one time in many
 	scripts/soak.sh $(SOAK_ROUNDS)
+
+fuzz: setup ## the parsers beside pingora's and Node's; TARGETS= and RUNS= choose (see tests/fuzz)
+	RUNS=$(RUNS) scripts/fuzz.sh $(TARGETS)
 
 clean: ## build products; conf/keys stays
 	$(CARGO) clean

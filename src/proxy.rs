@@ -26,7 +26,7 @@ use crate::request_id::RequestId;
 use crate::session::registry::Registry;
 
 mod answer;
-mod answer_head;
+pub mod answer_head;
 mod buffer;
 #[doc(hidden)]
 pub mod carrier;

@@ -97,7 +97,7 @@ pub(crate) fn nominates(head: &ResponseHead<'_>) -> bool {
 }
 
 /// Whether the upstream lets its connection be used again.
-pub(crate) fn keeps_alive(head: &ResponseHead<'_>) -> bool {
+pub fn keeps_alive(head: &ResponseHead<'_>) -> bool {
     head.version == Version::Http11
         && !head.tokens("connection").any(|token| {
             // What cannot be read is no promise.

@@ -105,7 +105,7 @@ fn every_error_has_its_status_and_its_text() {
         (SyntaxError::LookAlike("content-length"), 400, "a header name looks like `content-length`"),
         (SyntaxError::Method, 405, "the method is not served"),
         (SyntaxError::Path, 400, "the path has more than one reading"),
-        (SyntaxError::Query, 400, "the query holds more than visible ASCII"),
+        (SyntaxError::Query, 400, "the query holds a byte that has to be escaped"),
         (SyntaxError::Subprotocol, 400, "a subprotocol is not a token"),
         (SyntaxError::Target, 400, "the target is not a path and a query"),
         (SyntaxError::UpgradeBody, 400, "a WebSocket handshake has a body"),

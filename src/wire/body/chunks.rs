@@ -11,8 +11,11 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use self::texts::{Quotes, TrailerName};
 use super::{BodyError, Side};
 use crate::wire::head::is_token_byte;
+
+mod texts;
 
 const SIZE_DIGITS: u8 = 16;
 /// A size above it takes no further digit: it would not fit readers that count in 63 bits.
@@ -90,6 +93,7 @@ enum State {
     Extension {
         size: u64,
         bytes: u16,
+        quotes: Quotes,
     },
     SizeLf {
         size: u64,
@@ -104,6 +108,7 @@ enum State {
     },
     TrailerName {
         bytes: u16,
+        name: TrailerName,
     },
     TrailerValue {
         bytes: u16,
@@ -169,7 +174,7 @@ impl Chunks {
             State::Size { size, digits } => match byte {
                 b'\r' if digits > 0 => State::SizeLf { size },
                 b' ' | b'\t' if digits > 0 && tolerant => State::Padding { size, bytes: 1 },
-                b';' if digits > 0 && tolerant => State::Extension { size, bytes: 1 },
+                b';' if digits > 0 && tolerant => extension(size, 1),
                 b';' if digits > 0 => return Err(BodyError::ChunkExtension),
                 _ if size <= LARGEST_PREFIX && digits < SIZE_DIGITS => {
                     let digit = hex(byte).ok_or(BodyError::ChunkSize)?;
@@ -186,17 +191,20 @@ impl Chunks {
                     size,
                     bytes: bytes + 1,
                 },
-                b';' if bytes < EXTENSION_BYTES => State::Extension {
-                    size,
-                    bytes: bytes + 1,
-                },
+                b';' if bytes < EXTENSION_BYTES => extension(size, bytes + 1),
                 _ => return Err(BodyError::ChunkExtension),
             },
-            State::Extension { size, bytes } => match byte {
-                b'\r' => State::SizeLf { size },
+            State::Extension {
+                size,
+                bytes,
+                quotes,
+            } => match byte {
+                // Within quotes a reader may not take it for the end of the line.
+                b'\r' if quotes == Quotes::Outside => State::SizeLf { size },
                 b'\t' | b' '..=b'~' if bytes < EXTENSION_BYTES => State::Extension {
                     size,
                     bytes: bytes + 1,
+                    quotes: quotes.after(byte),
                 },
                 _ => return Err(BodyError::ChunkExtension),
             },
@@ -211,13 +219,19 @@ impl Chunks {
             State::TrailerStart { bytes } => match byte {
                 b'\r' => State::FinalLf,
                 _ if tolerant && is_token_byte(byte) && bytes < TRAILER_BYTES => {
-                    State::TrailerName { bytes: bytes + 1 }
+                    State::TrailerName {
+                        bytes: bytes + 1,
+                        name: TrailerName::of(byte),
+                    }
                 }
                 _ => return Err(BodyError::Trailer),
             },
-            State::TrailerName { bytes } if bytes < TRAILER_BYTES => match byte {
-                b':' => State::TrailerValue { bytes: bytes + 1 },
-                _ if is_token_byte(byte) => State::TrailerName { bytes: bytes + 1 },
+            State::TrailerName { bytes, name } if bytes < TRAILER_BYTES => match byte {
+                b':' if !name.is_reserved() => State::TrailerValue { bytes: bytes + 1 },
+                _ if is_token_byte(byte) => State::TrailerName {
+                    bytes: bytes + 1,
+                    name: name.with(byte),
+                },
                 _ => return Err(BodyError::Trailer),
             },
             State::TrailerValue { bytes } => match byte {
@@ -235,6 +249,15 @@ impl Chunks {
             // `feed` does not ask.
             State::Data { .. } | State::Done | State::Failed(_) => self.state,
         })
+    }
+}
+
+/// Behind the first semicolon of a chunk.
+const fn extension(size: u64, bytes: u16) -> State {
+    State::Extension {
+        size,
+        bytes,
+        quotes: Quotes::Outside,
     }
 }
 

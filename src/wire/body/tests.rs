@@ -189,6 +189,10 @@ fn chunks_are_read_strictly() {
         ("a bare line feed at the end", "0\r\n\n", Err(Trailer), Err(Trailer)),
         ("a bare carriage return at the end", "0\r\n\ra", Err(Trailer), Err(Trailer)),
         ("an extension", "1;a=\"b\"\r\na\r\n0;c\r\n\r\n", Err(ChunkExtension), Ok(())),
+        ("a quoted semicolon and quotes", "1;a=\"\\\";\\\\\";b=\"\"\r\na\r\n0\r\n\r\n", Err(ChunkExtension), Ok(())),
+        ("a quoted line end", "1;a=\"\r\n\"\r\na\r\n0\r\n\r\n", Err(ChunkExtension), Err(ChunkExtension)),
+        ("a line end behind an escaped quote", "1;a=\"\\\"\r\na\r\n0\r\n\r\n", Err(ChunkExtension), Err(ChunkExtension)),
+        ("an escaped line end", "1;a=\"\\\r\n\"\r\na\r\n0\r\n\r\n", Err(ChunkExtension), Err(ChunkExtension)),
         ("padding", "1 \t\r\na\r\n0\r\n\r\n", Err(ChunkSize), Ok(())),
         ("padding and an extension", "1 ;a\r\na\r\n0\r\n\r\n", Err(ChunkSize), Ok(())),
         ("padding and a digit", "1 1\r\na\r\n0\r\n\r\n", Err(ChunkSize), Err(ChunkExtension)),
@@ -201,6 +205,10 @@ fn chunks_are_read_strictly() {
         ("a trailer", "0\r\nX-Sum: 1 ä\r\nY:\r\n\r\n", Err(Trailer), Ok(())),
         ("the longest trailers", &long_trailers, Err(Trailer), Ok(())),
         ("longer trailers", &longer_trailers, Err(Trailer), Err(Trailer)),
+        ("a trailer that names a length", "0\r\nContent-Length: 5\r\n\r\n", Err(Trailer), Err(Trailer)),
+        ("a trailer that names a coding", "0\r\nX: a\r\ntransfer-encoding: x\r\n\r\n", Err(Trailer), Err(Trailer)),
+        ("a trailer about the connection", "0\r\nConnection: close\r\n\r\n", Err(Trailer), Err(Trailer)),
+        ("trailers with names almost like these", "0\r\nConnections:\r\nContent-Lengt:\r\nXtransfer-encoding:\r\nc:\r\n\r\n", Err(Trailer), Ok(())),
         ("a trailer without a colon", "0\r\nX\r\n\r\n", Err(Trailer), Err(Trailer)),
         ("a trailer with a blank before the colon", "0\r\nX : a\r\n\r\n", Err(Trailer), Err(Trailer)),
         ("a folded trailer", "0\r\nX: a\r\n b\r\n\r\n", Err(Trailer), Err(Trailer)),
@@ -268,7 +276,8 @@ fn reference(bytes: &[u8], side: Side) -> Option<(Vec<u8>, usize)> {
                 .is_none_or(|byte| *byte == b';')
             && extension
                 .iter()
-                .all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+                .all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+            && quotes_are_closed(extension);
         if !extension.is_empty() && !extension_is_fine {
             return None;
         }
@@ -295,6 +304,13 @@ fn reference(bytes: &[u8], side: Side) -> Option<(Vec<u8>, usize)> {
         if side == Side::Request
             || name.is_empty()
             || !name.iter().all(|byte| is_token_byte(*byte))
+            || [
+                b"connection".as_slice(),
+                b"content-length",
+                b"transfer-encoding",
+            ]
+            .iter()
+            .any(|reserved| name.eq_ignore_ascii_case(reserved))
             || value
                 .iter()
                 .any(|byte| byte.is_ascii_control() && *byte != b'\t')
@@ -305,9 +321,24 @@ fn reference(bytes: &[u8], side: Side) -> Option<(Vec<u8>, usize)> {
     }
 }
 
+/// Cuts out one quoted text after the other.
+fn quotes_are_closed(extension: &[u8]) -> bool {
+    let mut parts = extension.splitn(2, |byte| *byte == b'"');
+    let Some(mut quoted) = parts.nth(1) else {
+        return true;
+    };
+    while let Some(at) = quoted.iter().position(|byte| b"\"\\".contains(byte)) {
+        if quoted[at] == b'"' {
+            return quotes_are_closed(&quoted[at + 1..]);
+        }
+        quoted = quoted.get(at + 2..).unwrap_or_default();
+    }
+    false
+}
+
 /// Chunked bodies, most of them good, and what follows them.
 fn chunked() -> impl Strategy<Value = Vec<u8>> {
-    let extension = prop_oneof![6 => "", 1 => "[ \t]{0,2};[ -~]{0,9}", 1 => "[ \t]{1,2}"];
+    let extension = prop_oneof![6 => "", 1 => "[ \t]{0,2};[ -~]{0,9}", 1 => "[ \t]{1,2}", 1 => ";[a\"\\\\]{0,5}"];
     let ending = || prop_oneof![40 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\r")];
     let chunk = (
         prop::collection::vec(any::<u8>(), 1..20),
@@ -319,7 +350,7 @@ fn chunked() -> impl Strategy<Value = Vec<u8>> {
             let size = format!("{:x}{extension}{first}", data.len());
             [size.as_bytes(), &data, second.as_bytes()].concat()
         });
-    let trailer = prop_oneof![20 => "[A-Za-z-]{1,6}:[ -~]{0,9}\r\n", 1 => "[ -~]{0,9}\r?\n"];
+    let trailer = prop_oneof![1 => "Content-Length:[0-9]{0,2}\r\n", 20 => "[A-Za-z-]{1,6}:[ -~]{0,9}\r\n", 1 => "[ -~]{0,9}\r?\n"];
     let trailers = prop_oneof![
         3 => Just(Vec::new()),
         1 => prop::collection::vec(trailer, 0..3),

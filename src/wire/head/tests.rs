@@ -108,6 +108,10 @@ fn a_request_that_could_be_read_in_two_ways_is_refused() {
         ("a name beyond ASCII", b"GET / HTTP/1.1\r\n\xc3\xa4: c\r\n\r\n", HeaderName),
         ("a value in Latin-1", b"GET / HTTP/1.1\r\nA: b\xe4c\r\n\r\n", HeaderValue),
         ("a value with U+0085", b"GET / HTTP/1.1\r\nA: \xc2\x85b\r\n\r\n", HeaderValue),
+        ("a tab behind the length", b"POST / HTTP/1.1\r\nContent-Length: 3\t\r\n\r\n", HeaderValue),
+        ("a tab before the length", b"POST / HTTP/1.1\r\ncontent-length:\t3\r\n\r\n", HeaderValue),
+        ("a tab behind the coding", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked \t\r\n\r\n", HeaderValue),
+        ("a tab before the coding", b"POST / HTTP/1.1\r\ntransfer-encoding: \tchunked\r\n\r\n", HeaderValue),
         ("an overlong line feed", b"GET / HTTP/1.1\r\nA: \xc0\x8ab\r\n\r\n", HeaderValue),
     ];
     for (case, bytes, error) in cases {
@@ -132,6 +136,7 @@ fn a_response_that_could_be_read_in_two_ways_is_refused() {
         ("a bare line feed after the status", b"HTTP/1.1 200\n\r\n", LineEnd),
         ("a bare line feed after a header", b"HTTP/1.1 200 OK\r\nA: b\n\r\n", LineEnd),
         ("a bare carriage return", b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", HeaderValue),
+        ("a tab behind the length", b"HTTP/1.1 200 OK\r\nContent-Length: 3\t\r\n\r\n", HeaderValue),
         ("a folded line", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", HeaderName),
         ("a space before the colon", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", HeaderName),
     ];

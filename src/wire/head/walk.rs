@@ -69,11 +69,15 @@ impl<'b> Walk<'b> {
         let start = self.at;
         self.part(parsed.name.len()).ok_or(HeadError::HeaderName)?;
         self.literal(b":").ok_or(HeadError::HeaderName)?;
-        self.blanks();
+        let before = self.blanks();
         let value = self
             .part(parsed.value.len())
             .ok_or(HeadError::HeaderValue)?;
-        self.blanks();
+        let after = self.blanks();
+        // Not every reader takes a tab for a blank, and here they must not differ.
+        if is_framing(parsed.name) && (before.contains(&b'\t') || after.contains(&b'\t')) {
+            return Err(HeadError::HeaderValue);
+        }
         self.literal(b"\r\n").ok_or(HeadError::LineEnd)?;
         Ok(Header {
             name: parsed.name,
@@ -82,12 +86,10 @@ impl<'b> Walk<'b> {
         })
     }
 
-    fn blanks(&mut self) {
-        self.at += self
-            .rest()
-            .iter()
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .count();
+    fn blanks(&mut self) -> &'b [u8] {
+        let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+        let count = self.rest().iter().take_while(is_blank).count();
+        self.part(count).unwrap_or_default()
     }
 
     fn part(&mut self, len: usize) -> Option<&'b [u8]> {
@@ -98,5 +100,14 @@ impl<'b> Walk<'b> {
 
     fn rest(&self) -> &'b [u8] {
         self.buf.get(self.at..).unwrap_or_default()
+    }
+}
+
+/// Whether the header says where the body ends.
+fn is_framing(name: &str) -> bool {
+    match name.len() {
+        14 => name.eq_ignore_ascii_case("content-length"),
+        17 => name.eq_ignore_ascii_case("transfer-encoding"),
+        _ => false,
     }
 }

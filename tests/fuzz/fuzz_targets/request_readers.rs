@@ -1,0 +1,4 @@
+//! A request that is accepted, pingora and llhttp read alike.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| imgate_fuzz::request_readers(data));

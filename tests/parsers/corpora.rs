@@ -1,0 +1,53 @@
+use std::fs;
+use std::path::Path;
+
+use crate::targets;
+
+/// Runs every file in the corpus of a target.
+fn run(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz/corpus")
+        .join(target);
+    let mut seeds = 0;
+    for file in fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        println!("{}", path.display());
+        run(&fs::read(&path).unwrap());
+        seeds += 1;
+    }
+    assert!(seeds >= 10, "{} holds {seeds} seeds", folder.display());
+}
+
+#[test]
+fn seeds_of_head_request() {
+    run("head_request", targets::head_request);
+    run("request_readers", targets::head_request);
+}
+
+#[test]
+fn seeds_of_head_response() {
+    run("head_response", targets::head_response);
+    run("response_readers", targets::head_response);
+}
+
+#[test]
+fn seeds_of_body() {
+    run("body", targets::body);
+}
+
+#[test]
+fn seeds_of_request_readers() {
+    run("head_request", targets::request_readers);
+    run("request_readers", targets::request_readers);
+}
+
+#[test]
+fn seeds_of_response_readers() {
+    run("head_response", targets::response_readers);
+    run("response_readers", targets::response_readers);
+}
+
+#[test]
+fn seeds_of_body_readers() {
+    run("body", targets::body_readers);
+}

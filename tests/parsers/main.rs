@@ -1,0 +1,22 @@
+//! The proof of the two parsers: what they accept, others read alike, and nothing makes them fail.
+//!
+//! `readers`, `invariants` and `targets` are shared with the fuzz targets in `tests/fuzz`, whose corpora run
+//! here as ordinary tests.
+
+// The modules are marked as test code, as clippy's leave to unwrap asks for it.
+
+/// The seeds of the fuzz targets, and what earlier runs found.
+#[cfg(test)]
+mod corpora;
+/// What holds for a parser without looking at any other.
+#[cfg(test)]
+mod invariants;
+/// Messages made at random, most of them good, some of them spoiled.
+#[cfg(test)]
+mod properties;
+/// Our reading of a message beside pingora's and Node's.
+#[cfg(test)]
+mod readers;
+/// What each fuzz target does with its input.
+#[cfg(test)]
+mod targets;
