@@ -28,6 +28,10 @@ mod keys;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;
+/// nginx, Express, Tomcat, Jetty and Spring choose the route that the gate has judged.
+#[cfg(test)]
+#[path = "../paths/paths.rs"]
+mod paths;
 /// The configuration in `conf/`, as it is shipped.
 #[cfg(test)]
 mod reference;
