@@ -20,7 +20,7 @@ use super::asking::{Asked, Connection};
 pub(super) struct Server {
     pub(super) name: &'static str,
     pub(super) address: SocketAddr,
-    /// Case matters to it, and so does a slash at the end.
+    /// To it case matters, and a slash at the end, and it undoes escapes before it compares.
     pub(super) exact: bool,
 }
 

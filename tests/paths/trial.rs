@@ -24,6 +24,8 @@ pub(super) struct Tally {
     resolved: BTreeMap<String, usize>,
     /// Another route, but the same people may enter it.
     alike: usize,
+    /// A public route where the gate asked for a credential: what is written there is for all.
+    laxer: usize,
     /// Refused targets that a gate without syntax and twins would have let into a stricter route.
     prevented: usize,
     /// What must not be, each with the shortest target that shows it.
@@ -73,10 +75,10 @@ impl<'s> Trial<'s> {
                     Some("the gate let somebody in without the credential")
                 } else if guard(&saw.route) > pass {
                     Some("the server let somebody into a stricter route")
-                } else if guard(&saw.route) != guard(&saw.judged) {
-                    Some("the server chose a route with another guard")
                 } else if self.server.exact && saw.route != saw.judged {
                     Some("the server chose another route")
+                } else if saw.is_under_another_guard() && !saw.is_for_everybody() {
+                    Some("the server chose a route with another guard")
                 } else {
                     None
                 }
@@ -126,14 +128,26 @@ impl<'s> Trial<'s> {
     }
 }
 
+impl Saw {
+    fn is_under_another_guard(&self) -> bool {
+        guard(&self.route) != guard(&self.judged)
+    }
+
+    fn is_for_everybody(&self) -> bool {
+        guard(&self.route) == Guard::Public
+    }
+}
+
 impl Tally {
     fn add(&mut self, asked: Asked) {
         match asked {
             Asked::Refused(status) => *self.refused.entry(status).or_default() += 1,
             Asked::Unserved(status) => *self.unserved.entry(status).or_default() += 1,
-            Asked::Resolved(Saw { route, judged, .. }) => {
-                self.alike += usize::from(route != judged);
-                *self.resolved.entry(route).or_default() += 1;
+            Asked::Resolved(saw) => {
+                let laxer = saw.is_under_another_guard();
+                self.laxer += usize::from(laxer);
+                self.alike += usize::from(saw.route != saw.judged && !laxer);
+                *self.resolved.entry(saw.route).or_default() += 1;
             }
         }
     }
@@ -157,11 +171,12 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "refused {:?}, unserved {:?}, served {} ({} on a route alike), prevented {}",
+            "refused {:?}, unserved {:?}, served {} ({} on a route alike, {} on a laxer one), prevented {}",
             self.refused,
             self.unserved,
             self.resolved.values().sum::<usize>(),
             self.alike,
+            self.laxer,
             self.prevented,
         )
     }
