@@ -3,7 +3,7 @@
 
 use super::routes::ROUTES;
 
-/// SplitMix64: the same targets for a seed, whatever the versions of anything.
+/// `SplitMix64`: the same targets for a seed, whatever the versions of anything.
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
@@ -198,32 +198,29 @@ pub(super) fn target(random: &mut Random) -> Vec<u8> {
 fn real(random: &mut Random) -> Vec<u8> {
     let route = &ROUTES[random.below(ROUTES.len())];
     let mut path = Vec::new();
-    for segment in route.pattern.split('/').skip(1) {
-        match segment {
-            "**" => {
-                // The prefix itself, with a slash, or something below.
-                for _ in 0..random.below(3) {
-                    path.push(b'/');
-                    if random.percent(80) {
-                        plain(random, &mut path);
-                    } else {
-                        break;
-                    }
-                }
-            }
-            _ => {
-                path.push(b'/');
-                if segment.starts_with('{') {
-                    // Often the beginning of another route.
-                    match random.below(4) {
-                        0 => path.extend(random.pick(&BEGINNINGS).bytes()),
-                        _ => plain(random, &mut path),
-                    }
-                } else {
-                    path.extend(segment.bytes());
-                }
-            }
+    let (closed, open) = match route.pattern.strip_suffix("/**") {
+        Some(prefix) => (prefix, true),
+        None => (route.pattern, false),
+    };
+    for segment in closed.split('/').skip(1) {
+        path.push(b'/');
+        if !segment.starts_with('{') {
+            path.extend(segment.bytes());
+        } else if random.percent(25) {
+            // The beginning of another route.
+            path.extend(random.pick(&BEGINNINGS).bytes());
+        } else {
+            plain(random, &mut path);
         }
+    }
+    // The prefix itself, or something below, or a slash and nothing.
+    let below = if open { random.below(3) } else { 0 };
+    for _ in 0..below {
+        path.extend(b"/");
+        if random.percent(20) {
+            break;
+        }
+        plain(random, &mut path);
     }
     if path.is_empty() {
         path.push(b'/');
@@ -332,7 +329,7 @@ fn free(random: &mut Random) -> Vec<u8> {
     // Most of these are harmless, or next to nothing would pass.
     let odd = if random.percent(60) { 0 } else { 25 };
     for _ in 0..=random.below(5) {
-        path.push(b'/');
+        path.extend(b"/");
         for _ in 0..=random.below(4) {
             match random.below(100) {
                 chance if chance < odd => path.extend(random.pick(&ODD)),

@@ -3,7 +3,7 @@
 //! README.md beside this file says what is compared. `IMGATE_PATHS` is the number of targets and
 //! `IMGATE_PATHS_SEED` chooses them; a failure prints both and the shortest target that shows it.
 
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::support::Gate;
 
@@ -40,7 +40,7 @@ fn real_servers_choose_the_route_that_was_judged() {
             .iter()
             .map(|server| scope.spawn(|| Trial::new(server, gate.address()).run(&targets)))
             .collect();
-        let ended = running.into_iter().map(|thread| thread.join());
+        let ended = running.into_iter().map(ScopedJoinHandle::join);
         ended
             .map(|tally| tally.expect("the comparison ends"))
             .collect()

@@ -3,6 +3,7 @@
 //! What they need is put into `target/paths` by `scripts/setup-paths.sh`. A server that does not
 //! start fails the test.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub(super) struct Servers {
 }
 
 /// A JVM that compiles its one source file first, while all other tests run too.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Servers {
     #[track_caller]
@@ -84,10 +85,11 @@ impl Servers {
 
     /// Everything that the servers printed.
     pub(super) fn output(&self) -> String {
-        let lines = self.processes.iter();
-        lines
-            .map(|(name, process)| format!("--- {name} printed:\n{}", process.output()))
-            .collect()
+        let mut output = String::new();
+        for (name, process) in &self.processes {
+            writeln!(output, "--- {name} printed:\n{}", process.output()).unwrap();
+        }
+        output
     }
 }
 
