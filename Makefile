@@ -11,7 +11,9 @@ RUNS ?= 10000000
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup conf-keys ## a chat backend, the gate before it, and the commands to try
+demo: ## a chat backend, the gate before it, and the commands to try
+	@scripts/setup.sh demo
+	@scripts/conf-keys.sh
 	$(CARGO) run --locked -- demo
 
 test: setup conf-keys ## everything a change must pass

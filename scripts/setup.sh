@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and what is not there yet (Debian, Ubuntu).
 #
+# usage: setup.sh [demo]: with `demo`, only what the demo needs
+#
 # Safe to run at any time: with everything in place it prints one line and touches nothing.
 set -euo pipefail
 
@@ -15,6 +17,16 @@ need make make
 need redis-server redis-server # the tests talk to a real one
 need openssl openssl           # makes the key pairs of tests and demo
 need curl curl
+
+if [ "${1:-}" != demo ]; then
+  # The servers that tests/paths compares the gate with; what is not Debian's comes below.
+  PATH=$PATH:/usr/sbin need nginx nginx-light
+  need node nodejs
+  need javac default-jdk-headless
+  if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
+    missing+=(ca-certificates)
+  fi
+fi
 
 if [ ! -e /usr/include/stdlib.h ]; then
   missing+=(libc6-dev)
@@ -43,6 +55,10 @@ command -v cargo >/dev/null 2>&1 || {
   echo "setup: cargo is missing: see https://rustup.rs" >&2
   exit 1
 }
+
+if [ "${1:-}" != demo ]; then
+  "$(dirname "$0")/setup-paths.sh"
+fi
 
 if [ "${#missing[@]}" -gt 0 ]; then
   echo "setup: installed ${missing[*]}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the black-box tests ROUNDS times and stops at the first failure.
+# Runs the black-box tests ROUNDS times and stops at the first failure. Each round asks the servers
+# of tests/paths for 10 000 paths of its own.
 set -euo pipefail
 
 rounds=${1:?usage: soak.sh ROUNDS [test name filter]}
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/.."
 "${CARGO:-cargo}" test --locked --no-run --test it
 for round in $(seq "$rounds"); do
   echo "soak: round $round of $rounds"
-  "${CARGO:-cargo}" test --locked --quiet --test it -- ${filter:+"$filter"}
+  IMGATE_PATHS=${IMGATE_PATHS:-10000} IMGATE_PATHS_SEED=$round \
+    "${CARGO:-cargo}" test --locked --quiet --test it -- ${filter:+"$filter"}
 done
 echo "soak: $rounds rounds passed"

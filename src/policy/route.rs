@@ -161,10 +161,14 @@ impl RouteTable {
     /// Chooses the route of a request. `host` is without port; its case does not matter. `path` is
     /// as sent; the syntax has refused escapes that would make it two paths.
     pub fn choose(&self, host: &str, path: &str, method: &str) -> Result<&Arc<Route>, Unrouted> {
-        let path = &*unescaped(path);
-        let group = self.group(host, path).ok_or(Unrouted::NoRoute)?;
+        let written = path;
+        let path = &*unescaped(written);
+        let group = self.group_at(host, path).ok_or(Unrouted::NoRoute)?;
         let route = group.routes.iter().find(|route| route.allows(method));
-        if self.has_stricter_twin(host, path, group, route) {
+        let ours = Judged { group, route };
+        if self.has_stricter_twin(host, path, &ours)
+            || (path != written && self.is_stricter_as_written(host, written, &ours))
+        {
             return Err(Unrouted::NoRoute);
         }
         route.ok_or_else(|| Unrouted::Method {
@@ -174,10 +178,10 @@ impl RouteTable {
 
     /// The methods that some route allows for this path, as an `Allow` value.
     pub fn methods(&self, host: &str, path: &str) -> Option<String> {
-        self.group(host, &unescaped(path)).map(Group::allowed)
+        self.group_at(host, &unescaped(path)).map(Group::allowed)
     }
 
-    fn group(&self, host: &str, path: &str) -> Option<&Group> {
+    fn group_at(&self, host: &str, path: &str) -> Option<&Group> {
         let segments: Segments<'_> = segments(path).collect();
         let ids = self.exact.find(host, &segments)?;
         self.groups.get(ids.first()?.0)
@@ -188,25 +192,32 @@ impl RouteTable {
     /// A backend that ignores case or a trailing slash would serve the twin under our requirement
     /// for this path. A twin that falls to a *less* specific pattern is no reason to refuse:
     /// beside `/**`, the exact `/health` is what the operator singled out.
-    fn has_stricter_twin(
-        &self,
-        host: &str,
-        path: &str,
-        group: &Group,
-        chosen: Option<&Arc<Route>>,
-    ) -> bool {
-        let ours = || chosen.map_or(group.routes.as_slice(), std::slice::from_ref);
-        let guarded_otherwise = |other: &Group| {
-            !std::ptr::eq(other, group)
-                && !other.is_less_specific_than(group)
-                && other
-                    .routes
-                    .iter()
-                    .any(|theirs| ours().iter().any(|ours| !ours.guards_like(theirs)))
-        };
+    fn has_stricter_twin(&self, host: &str, path: &str, ours: &Judged<'_>) -> bool {
+        self.any_twin(host, path, |other| {
+            !other.is_less_specific_than(ours.group) && ours.is_guarded_unlike(other)
+        })
+    }
+
+    /// Whether a backend that compares paths with their escapes, as Express does, would find a
+    /// guard that this request has not passed.
+    ///
+    /// Where the escapes lead to another pattern it may be less specific: beside a guarded
+    /// `/mail/**`, what the operator singled out is the public `/mail/a@b`, not `/mail/a%40b`.
+    fn is_stricter_as_written(&self, host: &str, written: &str, ours: &Judged<'_>) -> bool {
+        let group = self.group_at(host, written);
+        let unpassed = |other: &Group| other.is_guarded() && ours.is_guarded_unlike(other);
+        let leads_elsewhere = !group.is_some_and(|group| std::ptr::eq(group, ours.group));
+        self.has_stricter_twin(host, written, ours)
+            || (leads_elsewhere
+                && (group.is_some_and(unpassed) || self.any_twin(host, written, unpassed)))
+    }
+
+    /// Whether something is so where a backend would look that ignores case, or also the slash at
+    /// the end.
+    fn any_twin(&self, host: &str, path: &str, is_so: impl Fn(&Group) -> bool) -> bool {
         let folded = fold(path);
         let mut twin: Segments<'_> = segments(&folded).collect();
-        if self.any_at(host, &twin, guarded_otherwise) {
+        if self.any_at(host, &twin, &is_so) {
             return true;
         }
         // The same with the trailing slash toggled.
@@ -215,7 +226,7 @@ impl RouteTable {
         } else {
             twin.push("");
         }
-        self.any_at(host, &twin, guarded_otherwise)
+        self.any_at(host, &twin, is_so)
     }
 
     fn any_at(&self, host: &str, path: &[&str], is_so: impl Fn(&Group) -> bool) -> bool {
@@ -228,7 +239,33 @@ impl RouteTable {
     }
 }
 
+/// What a path was judged as: its patterns' routes, and the one of them that the method chose.
+struct Judged<'t> {
+    group: &'t Group,
+    route: Option<&'t Arc<Route>>,
+}
+
+impl Judged<'_> {
+    /// Whether other people may enter some route there.
+    fn is_guarded_unlike(&self, other: &Group) -> bool {
+        let ours = self
+            .route
+            .map_or(self.group.routes.as_slice(), std::slice::from_ref);
+        !std::ptr::eq(other, self.group)
+            && other
+                .routes
+                .iter()
+                .any(|theirs| ours.iter().any(|ours| !ours.guards_like(theirs)))
+    }
+}
+
 impl Group {
+    /// Whether some route of it is not for everybody.
+    fn is_guarded(&self) -> bool {
+        let mut requirements = self.routes.iter().map(|route| &route.require);
+        requirements.any(|require| *require != Requirement::Public)
+    }
+
     fn allowed(&self) -> String {
         let allows = |method: &&str| self.routes.iter().any(|route| route.allows(method));
         METHODS

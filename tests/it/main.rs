@@ -31,6 +31,10 @@ mod metrics;
 /// The same exchanges through the gate's own code and through pingora-proxy.
 #[cfg(test)]
 mod other_exchange;
+/// nginx, Express, Tomcat, Jetty and Spring choose the route that the gate has judged.
+#[cfg(test)]
+#[path = "../paths/paths.rs"]
+mod paths;
 /// The configuration in `conf/`, as it is shipped.
 #[cfg(test)]
 mod reference;

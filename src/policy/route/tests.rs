@@ -229,6 +229,40 @@ fn an_escape_does_not_lead_past_a_route() {
 }
 
 #[test]
+fn an_escape_does_not_lead_into_a_route_for_a_backend_that_keeps_it() {
+    let table = table(&[
+        ("/mail/a@b", 0),
+        ("/mail/**", 1),
+        ("/shop/a+b", 2),
+        ("/shop/**", 0),
+        ("/box/a@b/", 0),
+        ("/box/{name}", 1),
+        ("/both/a@b", 1),
+        ("/both/**", 1),
+        ("/**", 0),
+    ]);
+    for (case, path, expected) in [
+        ("as the operator wrote it", "/mail/a@b", "/mail/a@b"),
+        ("an escape beside the guard", "/mail/a%40b", "404"),
+        ("in another case", "/MAIL/a%40b", "404"),
+        (
+            "an escape that nobody singled out",
+            "/mail/a%40c",
+            "/mail/**",
+        ),
+        ("a guard below what is public", "/shop/a%2Bb", "/shop/a+b"),
+        ("with a slash that some ignore", "/box/a%40b/", "404"),
+        ("the same without an escape", "/box/a@b/", "/box/a@b/"),
+        ("one guard for both", "/both/a%40b", "/both/a@b"),
+        ("an escape elsewhere", "/x/a%20b", "/**"),
+    ] {
+        let chosen = table.choose("h", path, "GET");
+        let chosen = chosen.map_or("404", |route| &*route.name);
+        assert_eq!(chosen, expected, "{case}: {path}");
+    }
+}
+
+#[test]
 fn a_pattern_in_capitals_has_look_alikes_too() {
     let table = table(&[
         ("/chatHub", 1),

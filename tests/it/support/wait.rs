@@ -14,16 +14,25 @@ pub(crate) fn patience() -> Duration {
 
 /// Asks again and again until `probe` gives something.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    eventually_within(patience(), what, probe)
+}
+
+/// The same, for what takes its time on any machine.
+#[track_caller]
+pub(crate) fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> Option<T>,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = probe() {
             return found;
         }
         assert!(
-            start.elapsed() < patience(),
-            "not within {:?}: {what}",
-            patience()
+            start.elapsed() < patience,
+            "not within {patience:?}: {what}"
         );
         pause(Duration::from_millis(10));
     }
