@@ -2,9 +2,12 @@
 
 CARGO ?= cargo
 SOAK_ROUNDS ?= 20
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Another binary to measure than the one of this tree.
+IMGATE_BENCH_BINARY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc deny conf-keys setup soak clean
+.PHONY: help demo test fmt lint doc deny conf-keys setup soak bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +40,14 @@ setup: ## installs what is missing
 
 soak: setup conf-keys ## the black-box tests again and again: finds what fails one time in many
 	scripts/soak.sh $(SOAK_ROUNDS)
+
+bench: ## beside HAProxy and nginx, 15 minutes; takes ROUNDS=, SECONDS=, IDLE=, ONLY=cpu|memory|workers
+	@scripts/setup.sh bench
+ifeq ($(IMGATE_BENCH_BINARY),)
+	$(CARGO) build --locked --release
+endif
+	$(CARGO) build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)
+	PATH="$$PATH:/usr/sbin" IMGATE_BENCH_BINARY=$(or $(IMGATE_BENCH_BINARY),$(TARGET)/release/imgate) $(TARGET)/release/imgate-bench
 
 clean: ## build products; conf/keys stays
 	$(CARGO) clean

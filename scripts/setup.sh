@@ -2,6 +2,7 @@
 # Installs what the build and the tests need and what is not there yet (Debian, Ubuntu).
 #
 # Safe to run at any time: with everything in place it prints one line and touches nothing.
+# `setup.sh bench` also installs what `make bench` compares the gate with.
 set -euo pipefail
 
 missing=()
@@ -15,6 +16,15 @@ need make make
 need redis-server redis-server # the tests talk to a real one
 need openssl openssl           # makes the key pairs of tests and demo
 need curl curl
+
+if [ "${1:-}" = bench ]; then
+  PATH=$PATH:/usr/sbin # where Debian has servers, also for those who are not root
+  need haproxy haproxy
+  need nginx nginx-light
+  need wrk wrk
+  need taskset util-linux
+  [ -e /usr/lib/nginx/modules/ngx_http_js_module.so ] || missing+=(libnginx-mod-http-js)
+fi
 
 if [ ! -e /usr/include/stdlib.h ]; then
   missing+=(libc6-dev)
@@ -36,6 +46,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
   export DEBIAN_FRONTEND=noninteractive
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  # The packages start servers of their own, for which nobody has asked.
+  for service in haproxy nginx; do
+    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" $service"* ]]; then
+      "${as_root[@]}" systemctl disable --quiet --now "$service" || true
+    fi
+  done
 fi
 
 # rustup reads rust-toolchain.toml by itself; only its absence has to be told.
