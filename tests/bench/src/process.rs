@@ -63,7 +63,6 @@ impl Cpu {
 #[derive(Debug)]
 pub(crate) struct Thread {
     pub(crate) name: String,
-    pub(crate) id: u32,
     pub(crate) cpu: Duration,
 }
 
@@ -126,12 +125,10 @@ impl Process {
                     fs::read_to_string(path.join(file))
                         .with_context(|| format!("a thread ended: {}", path.display()))
                 };
-                let id = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
                 let nanoseconds = read("schedstat")?;
                 let nanoseconds = nanoseconds.split_whitespace().next().unwrap_or_default();
                 threads.push(Thread {
                     name: read("comm")?.trim().to_owned(),
-                    id: id.parse()?,
                     cpu: Duration::from_nanos(nanoseconds.parse()?),
                 });
             }

@@ -113,11 +113,14 @@ async fn balance(lab: &Lab, options: &Options) -> Result<String> {
     Ok(text)
 }
 
-/// Connections, and milliseconds of CPU, of each worker.
+/// Connections, and milliseconds of CPU since the start, of each worker.
 async fn trial(lab: &Lab, options: &Options, arrival: Arrival) -> Result<(Vec<usize>, Vec<u128>)> {
     let credential = lab.credential(Scheme::AppKey);
     let gate = start(lab, 2).await?;
-    let before = by_worker(&gate)?;
+    // Bound is not yet served: whichever worker starts first would have everything.
+    while clients(&gate)?.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let connections = match arrival {
         Arrival::OneByOne => {
             let mut open = Vec::new();
@@ -139,13 +142,11 @@ async fn trial(lab: &Lab, options: &Options, arrival: Arrival) -> Result<(Vec<us
             connections?
         }
     };
-    let used = |(worker, now): (u32, Duration)| {
-        let then = before.get(&worker).copied().unwrap_or_default();
-        now.saturating_sub(then).as_millis()
-    };
+    let threads = gate.process.threads()?.into_iter();
+    let workers = threads.filter(|thread| thread.name.starts_with("worker-"));
     Ok((
         connections,
-        by_worker(&gate)?.into_iter().map(used).collect(),
+        workers.map(|worker| worker.cpu.as_millis()).collect(),
     ))
 }
 
@@ -156,25 +157,12 @@ fn shares<T: Ord + ToString>(mut of_each: Vec<T>) -> String {
     shares.join(" : ")
 }
 
-/// The CPU of each worker's thread.
-fn by_worker(gate: &Gate) -> Result<BTreeMap<u32, Duration>> {
-    let workers: BTreeMap<_, _> = gate
-        .process
-        .threads()?
-        .into_iter()
-        .filter(|thread| thread.name.starts_with("worker-"))
-        .map(|thread| (thread.id, thread.cpu))
-        .collect();
-    ensure!(!workers.is_empty(), "no thread is called a worker");
-    Ok(workers)
-}
-
 /// How many clients are registered with each epoll instance that listens.
 fn clients(gate: &Gate) -> Result<Vec<usize>> {
     let id = gate.process.id();
     let (listening, established) = sockets(gate)?;
     let mut inodes = BTreeMap::new();
-    let mut polls = BTreeSet::new();
+    let mut polls = Vec::new();
     for entry in fs::read_dir(format!("/proc/{id}/fd"))? {
         let path = entry?.path();
         let fd: u32 = path
@@ -189,7 +177,6 @@ fn clients(gate: &Gate) -> Result<Vec<usize>> {
         if let Some(inode) = target.strip_prefix("socket:[") {
             inodes.insert(fd, inode.trim_end_matches(']').to_owned());
         } else if target == "anon_inode:[eventpoll]" {
-            // The same instance may have several descriptors: a set of sets counts it once.
             let info = fs::read_to_string(format!("/proc/{id}/fdinfo/{fd}"))?;
             let fds: BTreeSet<u32> = info
                 .lines()
@@ -201,16 +188,19 @@ fn clients(gate: &Gate) -> Result<Vec<usize>> {
                         .ok()
                 })
                 .collect();
-            polls.insert(fds);
+            polls.push(fds);
         }
     }
-    let has = |fds: &BTreeSet<u32>, sockets: &BTreeSet<String>| {
-        fds.iter()
-            .filter(|fd| inodes.get(fd).is_some_and(|inode| sockets.contains(inode)))
-            .count()
+    let of = |fds: &BTreeSet<u32>, sockets: &BTreeSet<String>| -> Vec<u32> {
+        let is_one = |fd: &u32| inodes.get(fd).is_some_and(|inode| sockets.contains(inode));
+        fds.iter().copied().filter(is_one).collect()
     };
-    let workers = polls.iter().filter(|fds| has(fds, &listening) > 0);
-    Ok(workers.map(|fds| has(fds, &established)).collect())
+    // An instance may have several descriptors; the listening one in it is the worker's own.
+    let workers: BTreeMap<u32, usize> = polls
+        .iter()
+        .filter_map(|fds| Some((*of(fds, &listening).first()?, of(fds, &established).len())))
+        .collect();
+    Ok(workers.into_values().collect())
 }
 
 /// The inodes of sockets on the gate's port: those that listen, and those that are connected.
