@@ -4,9 +4,12 @@ CARGO ?= cargo
 SOAK_ROUNDS ?= 20
 TARGETS ?=
 RUNS ?= 10000000
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Another binary to measure than the one of this tree.
+IMGATE_BENCH_BINARY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc deny conf-keys setup soak fuzz clean
+.PHONY: help demo test fmt lint doc deny conf-keys setup soak fuzz bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +47,14 @@ soak: setup conf-keys ## the black-box tests again and again: finds what fails o
 
 fuzz: setup ## the parsers beside pingora's and Node's; TARGETS= and RUNS= choose (see tests/fuzz)
 	RUNS=$(RUNS) scripts/fuzz.sh $(TARGETS)
+
+bench: ## beside HAProxy and nginx, 15 minutes; takes ROUNDS=, SECONDS=, IDLE=, ONLY=cpu|memory|workers
+	@scripts/setup.sh bench
+ifeq ($(IMGATE_BENCH_BINARY),)
+	$(CARGO) build --locked --release
+endif
+	$(CARGO) build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)
+	PATH="$$PATH:/usr/sbin" IMGATE_BENCH_BINARY=$(or $(IMGATE_BENCH_BINARY),$(TARGET)/release/imgate) $(TARGET)/release/imgate-bench
 
 clean: ## build products; conf/keys stays
 	$(CARGO) clean

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and what is not there yet (Debian, Ubuntu).
 #
-# usage: setup.sh [demo]: with `demo`, only what the demo needs
+# usage: setup.sh [demo | bench]
+#   demo   only what the demo needs
+#   bench  also what `make bench` compares the gate with
 #
 # Safe to run at any time: with everything in place it prints one line and touches nothing.
 set -euo pipefail
@@ -27,6 +29,14 @@ if [ "${1:-}" != demo ]; then
     missing+=(ca-certificates)
   fi
 fi
+if [ "${1:-}" = bench ]; then
+  PATH=$PATH:/usr/sbin # where Debian has servers, also for those who are not root
+  need haproxy haproxy
+  need nginx nginx-light
+  need wrk wrk
+  need taskset util-linux
+  [ -e /usr/lib/nginx/modules/ngx_http_js_module.so ] || missing+=(libnginx-mod-http-js)
+fi
 
 if [ ! -e /usr/include/stdlib.h ]; then
   missing+=(libc6-dev)
@@ -48,6 +58,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
   export DEBIAN_FRONTEND=noninteractive
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  # The packages start servers of their own, for which nobody has asked.
+  for service in haproxy nginx; do
+    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" $service"* ]]; then
+      "${as_root[@]}" systemctl disable --quiet --now "$service" || true
+    fi
+  done
 fi
 
 # rustup reads rust-toolchain.toml by itself; only its absence has to be told.
