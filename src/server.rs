@@ -1,8 +1,7 @@
 //! Puts the parts together and runs them on pingora's server.
 //!
-//! Each worker is a service with one thread; all workers accept from the same listening sockets.
-//! The sockets are bound before anything starts, so a port that is taken is an error with a name
-//! and not a panic in a thread.
+//! Each worker is a service with one thread and listening sockets of its own. All are bound before
+//! anything starts, so a port that is taken is an error with a name and not a panic in a thread.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -51,7 +50,8 @@ pub struct Gateway {
     shared: Arc<Shared>,
     reloader: Reloader,
     signals: Signals,
-    listeners: Vec<(SocketAddr, TcpListener)>,
+    /// Each address with one socket per worker.
+    listeners: Vec<(SocketAddr, Vec<TcpListener>)>,
     metrics: Option<(SocketAddr, TcpListener)>,
 }
 
@@ -64,15 +64,19 @@ impl Gateway {
     pub fn bind(shared: Arc<Shared>, reloader: Reloader) -> Result<Self, StartError> {
         let signals = signals::listen().map_err(StartError::Signals)?;
         let policy = shared.policy();
+        let workers = policy.workers.unwrap_or_else(available_cores);
+        let bound = |address, count| {
+            listen(address, count).map_err(|source| StartError::Listen { address, source })
+        };
         let listeners = policy
             .listeners
             .iter()
-            .map(|listener| Ok((listener.address, listen(listener.address)?)))
+            .map(|listener| Ok((listener.address, bound(listener.address, workers)?)))
             .collect::<Result<_, StartError>>()?;
-        let metrics = policy
-            .metrics
-            .map(|address| Ok((address, listen(address)?)))
-            .transpose()?;
+        let metrics = match policy.metrics {
+            Some(address) => bound(address, 1)?.pop().map(|socket| (address, socket)),
+            None => None,
+        };
         Ok(Self {
             shared,
             reloader,
@@ -91,19 +95,12 @@ impl Gateway {
             ..ServerConf::default()
         };
         let mut server = Server::new_with_opt_and_conf(None, conf);
-        let policy = self.shared.policy();
-        let workers = policy.workers.unwrap_or_else(available_cores);
         let connector = Arc::new(TransportConnector::new(None));
-        for number in 0..workers {
-            for (position, (address, listener)) in self.listeners.iter().enumerate() {
+        for (position, (address, sockets)) in self.listeners.into_iter().enumerate() {
+            for (number, socket) in sockets.into_iter().enumerate() {
                 let worker =
                     Worker::new(Arc::clone(&self.shared), position, Arc::clone(&connector));
-                match WorkerService::new(number, *address, listener, worker) {
-                    Ok(service) => {
-                        server.add_service(service);
-                    }
-                    Err(error) => tracing::error!(%error, "a worker cannot share its listener"),
-                }
+                server.add_service(WorkerService::new(number, address, socket, worker));
             }
         }
         if let Some((address, listener)) = self.metrics {
@@ -168,20 +165,19 @@ impl WorkerService {
     fn new(
         number: usize,
         address: SocketAddr,
-        listener: &TcpListener,
+        listener: TcpListener,
         worker: Worker,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let name = address.to_string();
         let mut service = Service::new(format!("worker-{number}"), worker);
         // Our own buffers are lent only while bytes are in them; pingora's would stay allocated.
         let config = ListenerConfig::tcp(&name).l4_buffer(L4BufferSettings::unbuffered());
         service.add_listener(config);
-        Ok(Self(PreboundService {
+        Self(PreboundService {
             inner: service,
             address: name,
-            // Each worker closes its own descriptor of the one socket.
-            listener: Some(listener.try_clone()?),
-        }))
+            listener: Some(listener),
+        })
     }
 }
 
@@ -213,20 +209,34 @@ impl pingora::services::Service for WorkerService {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(TcpListener::from(socket))
-    };
-    bound().map_err(|source| StartError::Listen { address, source })
+/// Binds an address, once for each worker: the kernel deals new connections out among the sockets
+/// (SO_REUSEPORT). From one socket that all shared, a burst went to one worker alone.
+fn listen(address: SocketAddr, sockets: usize) -> io::Result<Vec<TcpListener>> {
+    // Alone first: another process that shares its port too is a port that is taken.
+    let first = bind(address, false)?;
+    if sockets <= 1 {
+        return Ok(vec![TcpListener::from(first)]);
+    }
+    // Port 0 has become a port.
+    let address = first.local_addr()?.as_socket().unwrap_or(address);
+    drop(first);
+    (0..sockets)
+        .map(|_| bind(address, true).map(TcpListener::from))
+        .collect()
+}
+
+fn bind(address: SocketAddr, shares: bool) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shares)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
 }
 
 fn available_cores() -> usize {
