@@ -5,6 +5,9 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::Deref;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::wait::patience;
 
@@ -15,6 +18,8 @@ pub(crate) struct Wire {
     ahead: Vec<u8>,
     /// What has been taken from `ahead`.
     taken: usize,
+    /// Where a copy of every byte goes that is read.
+    copy: Option<Arc<Mutex<Vec<u8>>>>,
 }
 
 impl Wire {
@@ -26,7 +31,13 @@ impl Wire {
             stream,
             ahead: Vec::new(),
             taken: 0,
+            copy: None,
         }
+    }
+
+    /// Keeps a copy of every byte that is read, wherever it belongs.
+    pub(crate) fn copy_to(&mut self, copy: Arc<Mutex<Vec<u8>>>) {
+        self.copy = Some(copy);
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -54,6 +65,9 @@ impl Wire {
             }
         })?;
         self.ahead.extend_from_slice(&chunk[..count]);
+        if let Some(copy) = &self.copy {
+            copy.lock().extend_from_slice(&chunk[..count]);
+        }
         Ok(count)
     }
 
