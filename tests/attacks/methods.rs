@@ -217,8 +217,8 @@ fn a_client_that_names_itself_a_health_check_does_not_pass() {
         [
             attack(*agent, request("GET", "/openapi/smuggled", &lines), 401),
             attack(
-                format!("{agent} with HEAD"),
-                request("HEAD", "/openapi/smuggled", &lines),
+                format!("{agent} with OPTIONS"),
+                request("OPTIONS", "/openapi/smuggled", &lines),
                 401,
             ),
             attack(

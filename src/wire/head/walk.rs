@@ -69,25 +69,28 @@ impl<'b> Walk<'b> {
         let start = self.at;
         self.part(parsed.name.len()).ok_or(HeadError::HeaderName)?;
         self.literal(b":").ok_or(HeadError::HeaderName)?;
-        self.blanks();
+        let before = self.blanks();
         let value = self
             .part(parsed.value.len())
             .ok_or(HeadError::HeaderValue)?;
-        self.blanks();
+        let behind = self.blanks();
         self.literal(b"\r\n").ok_or(HeadError::LineEnd)?;
         Ok(Header {
             name: parsed.name,
             value,
             line: start..self.at,
+            is_plain: matches!(before, b"" | b" ") && behind.is_empty(),
         })
     }
 
-    fn blanks(&mut self) {
-        self.at += self
-            .rest()
+    fn blanks(&mut self) -> &'b [u8] {
+        let rest = self.rest();
+        let count = rest
             .iter()
             .take_while(|byte| matches!(byte, b' ' | b'\t'))
             .count();
+        self.at += count;
+        rest.get(..count).unwrap_or_default()
     }
 
     fn part(&mut self, len: usize) -> Option<&'b [u8]> {
