@@ -70,17 +70,10 @@ fn a_method_that_is_not_served_does_not_reach_the_backend() {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     };
     arena.check(unknown.into_iter().flat_map(|method| {
-        let status = |is_token: bool| match (is_token, method.starts_with("GET,")) {
-            (true, _) => 405,
-            (false, _) => 400,
-        };
+        let status = if is_token(method) { 405 } else { 400 };
         ["/open/x", "/openapi/x"].map(|target| {
             let bytes = request(method, target, KEY) + &smuggled();
-            attack(
-                format!("{method:?} {target}"),
-                bytes,
-                status(is_token(method)),
-            )
+            attack(format!("{method:?} {target}"), bytes, status)
         })
     }));
     let long = "G".repeat(5_000);

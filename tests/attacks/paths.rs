@@ -168,10 +168,6 @@ fn another_spelling_is_refused_to_those_who_may_enter_as_well() {
 fn a_path_of_no_route_does_not_reach_the_backend() {
     let arena = Arena::new();
     for (who, lines) in other_credentials() {
-        let lines = format!(
-            "{lines}{}",
-            if lines == KEY { "" } else { "X-Other: 1\r\n" }
-        );
         arena.check(ELSEWHERE.iter().map(|(case, target)| {
             attack(
                 format!("{case}, {who}"),
@@ -259,7 +255,7 @@ fn a_legal_target_is_not_changed_by_a_byte() {
         "/openapi/x?a", "/openapi/x?a=", "/openapi/x?=a", "/openapi/x?&", "/openapi/x?&&a=b&&c&", "/openapi/x?a=b=c",
         "/openapi/x?a=1&a=2", "/openapi/x?a[]=1&a[]=2", "/openapi/x?a=1;b=2;c", "/openapi/x?;", "/openapi/x?a=/../b//c",
         "/openapi/x?a=%00%0d%0a", "/openapi/x?a=%zz%", "/openapi/x?a=%7E%41", "/openapi/x?a=+%2B", "/openapi/x?\"<>`{}|\\^'",
-        "/openapi/x?u=http://other.example.com/openapi#", "/openapi/x?q=%23",
+        "/openapi/x?u=http://other.example.com/openapi", "/openapi/x?q=%23",
         "/openapi/!$&'()*+,=:@", "/openapi/$&'()*+,=:@!", "/openapi/a:b", "/openapi/:", "/openapi/@", "/openapi/a@b",
         "/openapi/...", "/openapi/....", "/openapi/.hidden", "/openapi/..hidden", "/openapi/hidden..", "/openapi/a..b/",
         "/openapi/.well-known/x", "/openapi/~user/", "/openapi/a[1]", "/openapi/%20", "/openapi/%5B1%5D", "/openapi/%40",
@@ -269,9 +265,6 @@ fn a_legal_target_is_not_changed_by_a_byte() {
         &long_path, &long_query,
     ];
     for target in targets {
-        if target.ends_with('#') {
-            continue;
-        }
         let answer = arena.gate().get(target, KEY);
         assert_eq!(answer.status(), 200, "{target}");
         let arrived = arena.expect_arrived(&[&format!("GET {target}")]);

@@ -148,8 +148,8 @@ fn three_hundred_heads_at_a_byte_a_second_do_not_hold_the_gate() {
     );
     assert!(*last <= Duration::from_secs(45), "the last after {last:?}");
     for drip in &drips {
-        let heard = String::from_utf8_lossy(&drip.heard);
-        assert!(heard.starts_with("HTTP/1.1 408 "), "told why: {heard:?}");
+        let told = String::from_utf8_lossy(&drip.heard);
+        assert!(told.starts_with("HTTP/1.1 408 "), "told why: {told:?}");
     }
     assert!(count > 50, "{count} good requests");
     assert!(
@@ -171,8 +171,8 @@ fn a_head_that_drips_does_not_live_longer_than_its_limit() {
         let mut drip = Drip::start(arena.gate().address(), head.as_str());
         let took = drip.run();
         assert!(took < CUT_WITHIN, "{case}: {took:?}");
-        let heard = String::from_utf8_lossy(&drip.heard);
-        assert!(heard.starts_with("HTTP/1.1 408 "), "{case}: {heard:?}");
+        let told = String::from_utf8_lossy(&drip.heard);
+        assert!(told.starts_with("HTTP/1.1 408 "), "{case}: {told:?}");
         arena.expect_arrived(&[]);
     }
 }
@@ -188,12 +188,12 @@ fn a_head_behind_another_does_not_live_longer_than_its_limit() {
         drip.send(&(request("GET", "/open/first", "") + beginning));
         let took = drip.run();
         assert!(took < CUT_WITHIN, "{ahead} bytes ahead: {took:?}");
-        let heard = String::from_utf8_lossy(&drip.heard);
-        let answers: Vec<_> = heard.matches("HTTP/1.1 ").collect();
-        let is_as_expected = heard.starts_with("HTTP/1.1 200 ") && heard.contains("HTTP/1.1 408 ");
+        let told = String::from_utf8_lossy(&drip.heard);
+        let answers: Vec<_> = told.matches("HTTP/1.1 ").collect();
+        let is_as_expected = told.starts_with("HTTP/1.1 200 ") && told.contains("HTTP/1.1 408 ");
         assert!(
             is_as_expected && answers.len() == 2,
-            "{ahead} bytes ahead: {heard:?}"
+            "{ahead} bytes ahead: {told:?}"
         );
         arena.expect_arrived(&["GET /open/first"]);
     }
