@@ -19,6 +19,17 @@ mod tests;
 /// The methods that are served. Any other is 405 on every route.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
+/// A byte of a header name as backends may see it that turn names into variables: in lower case,
+/// and with one mark for all. Most fold `-` into `_`, some `.` as well, and some every byte that
+/// is neither a letter nor a digit.
+pub const fn fold_byte(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() {
+        byte.to_ascii_lowercase()
+    } else {
+        b'-'
+    }
+}
+
 /// One request head, checked, with its parts named.
 #[derive(Clone, Copy)]
 pub struct Request<'r> {

@@ -1,7 +1,7 @@
 //! Which request headers may reach an upstream, compiled from the whole policy.
 //!
-//! Names are compared *folded*: in lower case, with `_` and `.` read as `-`, because backends that
-//! turn headers into variables merge such spellings. A header that folds to one of ours without
+//! Names are compared *folded*: in lower case, with every mark (`_`, `.`, `~`) read as `-`, because
+//! backends that turn headers into variables merge such spellings. A header that folds to one of ours without
 //! being spelled like it is a look-alike and never passes.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::config::document::{self, Identity, Requirement};
 use crate::credential::Carrier;
 use crate::policy::Names;
 use crate::policy::authenticator::Authenticator;
+use crate::request::fold_byte;
 
 /// Header names longer than this are compared by their beginning only; no name of ours is longer.
 const FOLD_BYTES: usize = 128;
@@ -47,9 +48,10 @@ type Spellings = SmallVec<[(Box<[u8]>, HeaderFate); 1]>;
 
 /// For one connection only (RFC 9110 §7.6.1), or set by us on the way to the upstream.
 ///
-/// `HTTP2-Settings` belongs to `Upgrade: h2c`, which is never passed on. The two URL headers make
-/// some servers route to another path than the one that was judged.
-const NEVER_PASSED: [&str; 15] = [
+/// `HTTP2-Settings` belongs to `Upgrade: h2c`, which is never passed on. Those that name a URL, a
+/// host or a method make some servers act on another request than the one that was judged; those
+/// that name a client's address are believed like `X-Forwarded-For`.
+const NEVER_PASSED: [&str; 29] = [
     "connection",
     "forwarded",
     "http2-settings",
@@ -60,7 +62,21 @@ const NEVER_PASSED: [&str; 15] = [
     "te",
     "trailer",
     "upgrade",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-envoy-original-host",
+    "x-envoy-original-path",
+    "x-forwarded",
     "x-forwarded-for",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
     "x-original-url",
     "x-real-ip",
     "x-request-id",
@@ -164,7 +180,9 @@ impl HeaderRules {
     pub fn is_forwarding(name: &str) -> bool {
         let beginning = name.as_bytes().get(..FORWARDING.len());
         beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(FORWARDING))
-            && !name.contains(['_', '.'])
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !name.eq_ignore_ascii_case("x-forwarded-for")
     }
 
@@ -206,13 +224,6 @@ fn fold_owned(name: &str) -> Vec<u8> {
     name.bytes().map(fold_byte).collect()
 }
 
-const fn fold_byte(byte: u8) -> u8 {
-    match byte {
-        b'_' | b'.' => b'-',
-        other => other.to_ascii_lowercase(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +254,9 @@ mod tests {
             "X-Forwarded-Prefix",
             "X-Original-URL",
             "x_rewrite_url",
+            "X~Auth~Subject",
+            "X|Forwarded|For",
+            "X-HTTP-Method-Override",
         ] {
             assert_eq!(rules.fate(name), HeaderFate::Cut, "{name}");
         }

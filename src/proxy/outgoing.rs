@@ -37,8 +37,9 @@ pub(crate) struct Facts<'a> {
     pub(crate) session: Option<SessionId>,
 }
 
-/// Outside visible ASCII, and the escape character itself.
-const IDENTITY_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+/// Outside visible ASCII, the escape character itself, and the comma, at which a header is split
+/// into several values.
+const IDENTITY_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
 
 /// Builds the head. The caller writes it in front of the body.
 pub(crate) fn request_head(

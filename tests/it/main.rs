@@ -10,12 +10,13 @@
 #[cfg(test)]
 mod support;
 
+/// Tricks that have worked against other proxies; see the README beside them.
+#[cfg(test)]
+#[path = "../attacks/attacks.rs"]
+mod attacks;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
-/// Requests that could be read in two ways never reach a backend.
-#[cfg(test)]
-mod hostile;
 /// Plain HTTP is carried to the backend and back unharmed.
 #[cfg(test)]
 mod http;

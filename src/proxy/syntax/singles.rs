@@ -1,7 +1,9 @@
 //! The headers of which a request has one at most.
 
 use super::SyntaxError;
-use crate::wire::head::Headers;
+use crate::request::fold_byte;
+use crate::wire::body::FramingError;
+use crate::wire::head::{Header, Headers};
 
 /// The values that are of interest, from one walk over the headers.
 #[derive(Default)]
@@ -17,12 +19,12 @@ pub(super) struct Singles<'b> {
 }
 
 impl<'b> Singles<'b> {
-    /// Refuses doubled headers, and names that a server which folds `_` or `.` into `-` would
-    /// take for the framing.
+    /// Refuses doubled headers, and lines that some servers take for the framing and others do
+    /// not.
     pub(super) fn find(headers: &Headers<'b>) -> Result<Self, SyntaxError> {
         let mut singles = Self::default();
         for header in headers.iter() {
-            refuse_look_alike(header.name)?;
+            refuse_doubtful_framing(header)?;
             if let Some((name, slot)) = singles.slot(header.name)
                 && slot.replace(header.value).is_some()
             {
@@ -54,17 +56,23 @@ impl<'b> Singles<'b> {
     }
 }
 
-fn refuse_look_alike(name: &str) -> Result<(), SyntaxError> {
-    let framing = match name.len() {
-        14 => "content-length",
-        17 => "transfer-encoding",
+/// A name that only a server which folds marks into `-` takes for the framing, or a value with
+/// blanks around it that another one takes for a part of it.
+fn refuse_doubtful_framing(header: &Header<'_>) -> Result<(), SyntaxError> {
+    let (framing, error) = match header.name.len() {
+        14 => ("content-length", FramingError::ContentLength),
+        17 => ("transfer-encoding", FramingError::TransferEncoding),
         _ => return Ok(()),
     };
-    let folded = name.bytes().map(|byte| match byte {
-        b'_' | b'.' => b'-',
-        byte => byte.to_ascii_lowercase(),
-    });
-    if folded.eq(framing.bytes()) && !name.eq_ignore_ascii_case(framing) {
+    if header.name.eq_ignore_ascii_case(framing) {
+        return if header.is_plain {
+            Ok(())
+        } else {
+            Err(error.into())
+        };
+    }
+    let folded = header.name.bytes().map(fold_byte);
+    if folded.eq(framing.bytes()) {
         return Err(SyntaxError::LookAlike(framing));
     }
     Ok(())

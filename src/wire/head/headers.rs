@@ -10,6 +10,7 @@ const EMPTY: Header<'static> = Header {
     name: "",
     value: b"",
     line: 0..0,
+    is_plain: true,
 };
 
 /// One header line.
@@ -22,6 +23,9 @@ pub struct Header<'b> {
     /// Where the line stands in the buffer, from the name's first byte to the next line's first
     /// byte: without these bytes the head is the same head without this header.
     pub line: Range<usize>,
+    /// Written as `name: value` or `name:value`. Other blanks around a value change nothing by
+    /// the standard, but not every server knows it.
+    pub is_plain: bool,
 }
 
 /// The lines of a head. As a slice they are in order, and their ranges leave no gap.

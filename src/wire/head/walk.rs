@@ -83,6 +83,7 @@ impl<'b> Walk<'b> {
             name: parsed.name,
             value,
             line: start..self.at,
+            is_plain: matches!(before, b"" | b" ") && after.is_empty(),
         })
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct Received {
 #[derive(Debug, Default)]
 struct Record {
     requests: Mutex<Vec<Received>>,
+    raw: Arc<Mutex<Vec<u8>>>,
     connections: AtomicUsize,
     begun: AtomicUsize,
     finished: AtomicUsize,
@@ -41,7 +42,8 @@ impl Recorder {
     pub(crate) fn serving(script: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Self {
         let record = Arc::new(Record::default());
         let kept = Arc::clone(&record);
-        let server = Server::start(move |wire| {
+        let server = Server::start(move |mut wire| {
+            wire.copy_to(Arc::clone(&record.raw));
             record.connections.fetch_add(1, Ordering::Relaxed);
             serve(wire, Arc::clone(&record), &script);
         });
@@ -79,6 +81,12 @@ impl Recorder {
             (self.finished() == self.record.begun.load(Ordering::Relaxed)).then_some(())
         });
         std::mem::take(&mut *self.record.requests.lock())
+    }
+
+    /// Every byte that was read on any connection since this was last asked, part of a request
+    /// or not.
+    pub(crate) fn take_raw(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.record.raw.lock())
     }
 
     /// The one request that arrived.

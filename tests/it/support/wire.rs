@@ -5,6 +5,9 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::Deref;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use rustls::ClientConnection;
 
@@ -19,6 +22,8 @@ pub(crate) struct Wire {
     ahead: Vec<u8>,
     /// What has been taken from `ahead`.
     taken: usize,
+    /// Where a copy of every byte goes that is read.
+    copy: Option<Arc<Mutex<Vec<u8>>>>,
 }
 
 impl Wire {
@@ -31,6 +36,7 @@ impl Wire {
             tls: None,
             ahead: Vec::new(),
             taken: 0,
+            copy: None,
         }
     }
 
@@ -41,6 +47,11 @@ impl Wire {
 
     pub(crate) fn tls(&mut self) -> Option<(&mut ClientConnection, &mut TcpStream)> {
         Some((self.tls.as_deref_mut()?, &mut self.stream))
+    }
+
+    /// Keeps a copy of every byte that is read, wherever it belongs.
+    pub(crate) fn copy_to(&mut self, copy: Arc<Mutex<Vec<u8>>>) {
+        self.copy = Some(copy);
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -75,6 +86,9 @@ impl Wire {
             }
         })?;
         self.ahead.extend_from_slice(&chunk[..count]);
+        if let Some(copy) = &self.copy {
+            copy.lock().extend_from_slice(&chunk[..count]);
+        }
         Ok(count)
     }
 

@@ -130,6 +130,16 @@ fn a_body_has_one_end() {
             ["Transfer-Encoding: gzip", "A: b"],
             FramingError::TransferEncoding,
         ),
+        (
+            "a tab before a coding",
+            ["Transfer-Encoding:\tchunked", "A: b"],
+            FramingError::TransferEncoding,
+        ),
+        (
+            "a blank behind a length",
+            ["Content-Length: 3 ", "A: b"],
+            FramingError::ContentLength,
+        ),
     ] {
         let lines = ["POST / HTTP/1.1", "Host: a", headers[0], headers[1]];
         assert_eq!(outcome(&lines), Err(SyntaxError::Framing(error)), "{case}");
@@ -138,6 +148,7 @@ fn a_body_has_one_end() {
         ("Content_Length: 5", "content-length"),
         ("content.length: 5", "content-length"),
         ("Transfer_Encoding: chunked", "transfer-encoding"),
+        ("Transfer~Encoding: chunked", "transfer-encoding"),
     ] {
         let lines = ["POST / HTTP/1.1", "Host: a", line];
         assert_eq!(outcome(&lines), Err(SyntaxError::LookAlike(name)), "{line}");

@@ -1,0 +1,82 @@
+//! Tricks that have worked against respected proxies, each as the raw bytes of its attacker.
+//!
+//! `README.md` beside this file lists them. A test is named after what must not happen; what did
+//! arrive is read from the backend's side, byte by byte, and never inferred from the answer.
+
+use std::collections::BTreeSet;
+
+mod arena;
+
+/// Requests in and behind the bodies of others.
+mod bodies;
+/// Credentials that are sent twice.
+mod credentials;
+/// Where the client says it comes from, and where it says it goes.
+mod forwarding;
+/// Lengths, codings and chunks that hide a second request.
+mod framing;
+/// WebSocket handshakes that are none, and what comes behind them.
+mod handshakes;
+/// HTTP/2 in clear text.
+mod http2;
+/// Forged and misspelt identities.
+mod identity;
+/// Heads that are too large.
+mod limits;
+/// Bytes that are no line of a head.
+mod lines;
+/// Methods that are not served, and requests that claim another one.
+mod methods;
+/// Headers that `Connection` names.
+mod nominations;
+/// One path, spelled as another.
+mod paths;
+/// Heads that never end.
+mod slow;
+/// Targets that are more, or less, than a path and a query.
+mod targets;
+/// Upgrades that are none.
+mod upgrade;
+
+/// The table in `README.md` is of use only while it names the tests that are there.
+#[test]
+fn the_readme_names_every_test_and_no_other() {
+    let sources = [
+        ("bodies", include_str!("bodies.rs")),
+        ("credentials", include_str!("credentials.rs")),
+        ("forwarding", include_str!("forwarding.rs")),
+        ("framing", include_str!("framing.rs")),
+        ("handshakes", include_str!("handshakes.rs")),
+        ("http2", include_str!("http2.rs")),
+        ("identity", include_str!("identity.rs")),
+        ("limits", include_str!("limits.rs")),
+        ("lines", include_str!("lines.rs")),
+        ("methods", include_str!("methods.rs")),
+        ("nominations", include_str!("nominations.rs")),
+        ("paths", include_str!("paths.rs")),
+        ("slow", include_str!("slow.rs")),
+        ("targets", include_str!("targets.rs")),
+        ("upgrade", include_str!("upgrade.rs")),
+    ];
+    let tests: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|(module, source)| {
+            source.split("#[test]\nfn ").skip(1).map(move |rest| {
+                let name = rest.split('(').next().unwrap_or_default();
+                format!("{module}::{name}")
+            })
+        })
+        .collect();
+    let named: BTreeSet<String> = include_str!("README.md")
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| {
+            let module = code.split("::").next().unwrap_or_default();
+            code.contains("::") && sources.iter().any(|(known, _)| *known == module)
+        })
+        .map(str::to_owned)
+        .collect();
+    assert!(tests.len() > 40, "{}", tests.len());
+    assert_eq!(tests, named);
+}
