@@ -162,12 +162,7 @@ impl<A: pingora::apps::ServerApp + Send + Sync + 'static> pingora::services::Ser
 struct WorkerService(PreboundService<Worker>);
 
 impl WorkerService {
-    fn new(
-        number: usize,
-        address: SocketAddr,
-        listener: TcpListener,
-        worker: Worker,
-    ) -> Self {
+    fn new(number: usize, address: SocketAddr, listener: TcpListener, worker: Worker) -> Self {
         let name = address.to_string();
         let mut service = Service::new(format!("worker-{number}"), worker);
         // Our own buffers are lent only while bytes are in them; pingora's would stay allocated.
@@ -210,7 +205,7 @@ impl pingora::services::Service for WorkerService {
 }
 
 /// Binds an address, once for each worker: the kernel deals new connections out among the sockets
-/// (SO_REUSEPORT). From one socket that all shared, a burst went to one worker alone.
+/// (`SO_REUSEPORT`). From one socket that all shared, a burst went to one worker alone.
 fn listen(address: SocketAddr, sockets: usize) -> io::Result<Vec<TcpListener>> {
     // Alone first: another process that shares its port too is a port that is taken.
     let first = bind(address, false)?;

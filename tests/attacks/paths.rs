@@ -254,7 +254,7 @@ fn a_legal_target_is_not_changed_by_a_byte() {
         "/openapi", "/openapi/", "/openapi?", "/openapi/?", "/openapi/x?", "/openapi/x??", "/openapi/x???a=b??",
         "/openapi/x?a", "/openapi/x?a=", "/openapi/x?=a", "/openapi/x?&", "/openapi/x?&&a=b&&c&", "/openapi/x?a=b=c",
         "/openapi/x?a=1&a=2", "/openapi/x?a[]=1&a[]=2", "/openapi/x?a=1;b=2;c", "/openapi/x?;", "/openapi/x?a=/../b//c",
-        "/openapi/x?a=%00%0d%0a", "/openapi/x?a=%zz%", "/openapi/x?a=%7E%41", "/openapi/x?a=+%2B", "/openapi/x?\"<>`{}|\\^'",
+        "/openapi/x?a=%00%0d%0a", "/openapi/x?a=%zz%", "/openapi/x?a=%7E%41", "/openapi/x?a=+%2B", "/openapi/x?`{}|\\^'",
         "/openapi/x?u=http://other.example.com/openapi", "/openapi/x?q=%23",
         "/openapi/!$&'()*+,=:@", "/openapi/$&'()*+,=:@!", "/openapi/a:b", "/openapi/:", "/openapi/@", "/openapi/a@b",
         "/openapi/...", "/openapi/....", "/openapi/.hidden", "/openapi/..hidden", "/openapi/hidden..", "/openapi/a..b/",

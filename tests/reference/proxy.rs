@@ -60,9 +60,9 @@ pub(crate) struct End {
 #[derive(Debug)]
 pub(crate) struct App;
 
-fn trip(ctx: &Option<Box<Trip>>) -> Result<&Trip> {
+fn trip(ctx: Option<&Trip>) -> Result<&Trip> {
     let missing = || Error::explain(ErrorType::InternalError, "an exchange of nobody");
-    ctx.as_deref().ok_or_else(missing)
+    ctx.ok_or_else(missing)
 }
 
 #[async_trait]
@@ -84,7 +84,7 @@ impl ProxyHttp for App {
     }
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
-        session.set_keepalive(trip(ctx)?.keep_alive.then_some(0));
+        session.set_keepalive(trip(ctx.as_deref())?.keep_alive.then_some(0));
         session.set_pipelining_enabled(true);
         session.set_read_timeout(Some(UPLOAD_STALL));
         session.set_write_timeout(Some(WRITE_STALL));
@@ -98,7 +98,7 @@ impl ProxyHttp for App {
     }
 
     async fn upstream_peer(&self, _: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        let trip = trip(ctx)?;
+        let trip = trip(ctx.as_deref())?;
         let mut peer = Box::new(HttpPeer::new(trip.address, false, String::new()));
         peer.options.total_connection_timeout = Some(trip.connect_timeout);
         peer.options.read_timeout = Some(trip.response_timeout);
@@ -118,7 +118,7 @@ impl ProxyHttp for App {
         if answer.status.is_informational() {
             return Ok(());
         }
-        let trip = trip(ctx)?;
+        let trip = trip(ctx.as_deref())?;
         trip.end.lock().answered = Some((answer.status.as_u16(), Instant::now()));
         for name in names_to_remove(answer, trip) {
             answer.remove_header(&name);
@@ -146,7 +146,7 @@ impl ProxyHttp for App {
     where
         Self::CTX: Send + Sync,
     {
-        if let Ok(trip) = trip(ctx) {
+        if let Ok(trip) = trip(ctx.as_deref()) {
             let written = session.response_written().map(|answer| answer.status);
             let failure = match written.filter(|status| !status.is_informational()) {
                 Some(status) => Undelivered::Cut {
@@ -173,7 +173,7 @@ impl ProxyHttp for App {
         if error.is_some() || session.get_keepalive().is_none() {
             return;
         }
-        if let (Ok(Some(reusable)), Ok(trip)) = (session.finish().await, trip(ctx)) {
+        if let (Ok(Some(reusable)), Ok(trip)) = (session.finish().await, trip(ctx.as_deref())) {
             let (_, rest) = reusable.into_parts();
             trip.end.lock().rest = Some(rest.map(|bytes| bytes.to_vec()).unwrap_or_default());
         }

@@ -22,15 +22,12 @@ fn load(certificate: &str, key: &str, client_ca: Option<&str>) -> Result<Tls, St
              routes: [{{ match: {{ path: /a }}, require: public, upstream: im }}]\n"
         ),
     );
-    let mut loaded = config::load(&directory.path().join("imgate.yaml")).unwrap();
-    let files = loaded.document.files.iter();
-    let named = ["imgate.yaml", "tls.crt", "tls.key"];
-    assert!(
-        named
-            .iter()
-            .all(|name| files.clone().any(|file| file.ends_with(name))),
-        "every file is listed, to be watched"
-    );
+    let read = config::read(&directory.path().join("imgate.yaml"));
+    for name in ["imgate.yaml", "tls.crt", "tls.key"] {
+        let is_listed = read.files.iter().any(|file| file.path().ends_with(name));
+        assert!(is_listed, "`{name}` is listed, to be watched");
+    }
+    let mut loaded = read.outcome.unwrap();
     match loaded.problems.first() {
         Some(problem) => Err(problem.to_string()),
         None => Ok(loaded.document.listeners.remove(0).tls.unwrap()),

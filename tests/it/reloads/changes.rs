@@ -70,9 +70,8 @@ routes:
 /// and files of before and after are never mixed. The poll is no help.
 #[test]
 fn a_swap_during_a_reload_is_seen_and_seen_whole() {
-    let many: String = (0..3000)
-        .map(|number| format!("- {{ id: k{number}, sha256: \"{number:064x}\" }}\n"))
-        .collect();
+    let line = |number| format!("- {{ id: k{number}, sha256: \"{number:064x}\" }}\n");
+    let many = (0..3000).map(line).collect::<Vec<_>>().concat();
     let policy = |version: u64| SLOW.replace("$FILE", &format!("key-{version}"));
     let (gate, volume) = gate(&policy(0)).start_with_volume(&[("many", &many), ("key-0", "key-0")]);
     let swap = |version: u64| {

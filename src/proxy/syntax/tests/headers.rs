@@ -131,8 +131,8 @@ fn a_body_has_one_end() {
             FramingError::TransferEncoding,
         ),
         (
-            "a tab before a coding",
-            ["Transfer-Encoding:\tchunked", "A: b"],
+            "two blanks before a coding",
+            ["Transfer-Encoding:  chunked", "A: b"],
             FramingError::TransferEncoding,
         ),
         (
