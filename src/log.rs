@@ -17,7 +17,8 @@ use crate::clock;
 
 /// Logs to `writer` from now on. `IMGATE_LOG` takes `tracing` filter directives.
 ///
-/// pingora's own lines below a warning say nothing about the gate's traffic.
+/// pingora's own lines below a warning say nothing about the gate's traffic; notify warns of each
+/// watched directory that goes away, which is how volumes are swapped.
 pub fn start<W>(writer: W)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
