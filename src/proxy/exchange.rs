@@ -290,3 +290,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ResponseHead<'_>, Failure> {
         Ok(None) | Err(_) => Err(Failure::Upstream("a malformed answer")),
     }
 }
+
+#[cfg(test)]
+mod tests;

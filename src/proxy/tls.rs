@@ -291,3 +291,6 @@ impl fmt::Debug for Secured {
         f.debug_struct("Secured").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
