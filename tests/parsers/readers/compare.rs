@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use http::HeaderValue;
 use imgate::wire::head::Version;
 use llhttp_reader::{self as node, Kind};
 
@@ -122,7 +123,7 @@ fn beside_pingora(
             .filter(|earlier| earlier.name.eq_ignore_ascii_case(header.name))
             .count();
         let value = theirs.headers.get_all(header.name).iter().nth(nth);
-        let value = value.map(http::HeaderValue::as_bytes);
+        let value = value.map(HeaderValue::as_bytes);
         same("pingora", "header value", &value, &Some(header.value))?;
     }
     if matches!(theirs.end, pingora::End::Refused(_)) {
