@@ -2,7 +2,7 @@
 
 use crate::support::gate::Builder;
 use crate::support::tls::{Authority, Identity};
-use crate::support::{Gate, Recorder};
+use crate::support::{Gate, Recorder, eventually};
 
 /// Who may shake hands, in which version, and what becomes of whoever may not.
 mod handshake;
@@ -53,4 +53,13 @@ fn serving() -> (Gate, Recorder, Authority) {
 fn failures(gate: &Gate, reason: &str) -> f64 {
     gate.metrics()
         .value("imgate_tls_handshake_failures_total", &[("reason", reason)])
+}
+
+/// Waits until so many handshakes have failed for this reason: the gate counts when it has let go
+/// of the connection, a moment after the alert.
+fn wait_for_failures(gate: &Gate, reason: &str, expected: impl Into<f64>) {
+    let expected = expected.into();
+    eventually("the handshakes are counted", || {
+        ((failures(gate, reason) - expected).abs() < 0.1).then_some(())
+    });
 }
