@@ -30,7 +30,7 @@ const FRAGMENTS: [&str; 28] = [
     "0\r\n\r\n",
     "Content-Length: 5\r\n",
     "Content-Length: 0\r\n",
-    "content-length:\t7 \r\n",
+    "content-length:\t0\t\r\n",
     "Transfer-Encoding: chunked\r\n",
     "Transfer-Encoding: identity\r\n",
     "Transfer-Encoding: gzip, chunked\r\n",

@@ -85,7 +85,7 @@ fn is_strict(extension: &[u8]) -> bool {
         rest = &name[len..];
         if let Some(value) = rest.strip_prefix(b"=") {
             let len = match value.strip_prefix(b"\"") {
-                Some(quoted) => match quoted.iter().position(|byte| *byte == b'"') {
+                Some(quoted) => match closing_quote(quoted) {
                     Some(end) => end + 2,
                     None => return false,
                 },
@@ -98,4 +98,13 @@ fn is_strict(extension: &[u8]) -> bool {
         }
     }
     true
+}
+
+fn closing_quote(quoted: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    quoted.iter().position(|byte| {
+        let closes = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        closes
+    })
 }
