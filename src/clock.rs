@@ -71,6 +71,11 @@ impl Steady {
                 .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
         )
     }
+
+    /// The time from `earlier` to `self`, zero when `self` is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
 }
 
 /// Reads the clock that only goes forward.

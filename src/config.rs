@@ -20,6 +20,7 @@ mod header;
 mod listener;
 mod names;
 mod notation;
+mod revocations;
 mod route;
 mod settings;
 mod source;
@@ -115,6 +116,7 @@ const ROOT: Keys = Keys {
         "listeners",
         "metrics",
         "reload",
+        "revocations",
         "routes",
         "upstreams",
         "workers",
@@ -136,6 +138,7 @@ fn decode(root: &Cursor<'_>) -> Document {
         cache: CacheLimits::default(),
         workers: None,
         reload: Reload::default(),
+        revocations: Vec::new(),
         warnings: Vec::new(),
     };
     let Some(fields) = root.map(&ROOT) else {
@@ -163,6 +166,7 @@ fn decode(root: &Cursor<'_>) -> Document {
     document.limits = fields.or_default("limits", document.limits, settings::limits);
     document.cache = fields.or_default("cache", document.cache, settings::cache);
     document.reload = fields.or_default("reload", document.reload, settings::reload);
+    document.revocations = fields.or_default("revocations", Vec::new(), revocations::revocations);
     document.workers = fields.optional("workers", |number| number.integer(1..=MAX_WORKERS));
     document
 }

@@ -17,6 +17,7 @@ use crate::policy::authenticator::{AuthenticatorId, Lookup};
 use crate::policy::requirement::{self, Admitted, DeviceRule, Judged, Outcome, Requirement, Unmet};
 use crate::policy::route::{Route, Unrouted};
 use crate::request::Request;
+use crate::revocation::Suspect;
 use crate::scheme::Rejection;
 
 pub mod denial;
@@ -117,7 +118,14 @@ async fn judge<'r>(
         .map(|rule| claim_device(rule, request))
         .transpose()?;
     let extracted = extract_all(policy, ids, request)?;
-    let judged = authenticate_all(policy, &extracted, now, lookups).await;
+    // Whoever judges before a revocation is in the set must be able to tell that there was one.
+    let epoch = policy.revocations.epoch();
+    let device = claimed_name(device_rule, claimed.as_ref());
+    let means = Means {
+        fresh: route.renews.is_some(),
+        device,
+    };
+    let judged = authenticate_all(policy, &extracted, means, now, lookups).await;
     let admitted = requirement::combine(combine, &judged)
         .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
     for (_, proof) in &admitted.verified {
@@ -127,7 +135,27 @@ async fn judge<'r>(
         (Some(rule), Some(claimed)) => Some(check_device(rule, claimed, &admitted)?),
         _ => None,
     };
-    Ok(Permit::new(policy, route, admitted, extracted, claimed))
+    Ok(Permit::new(
+        policy, epoch, route, admitted, extracted, claimed,
+    ))
+}
+
+/// What besides a credential itself its judgement depends on.
+#[derive(Clone, Copy)]
+struct Means<'a> {
+    /// A remembered answer of a remote side does not count.
+    fresh: bool,
+    /// The claimed device type, in the route's own words.
+    device: Option<&'a str>,
+}
+
+/// The claim in the route's own words, if it is one of them.
+fn claimed_name<'a>(
+    rule: Option<&'a DeviceRule>,
+    claimed: Option<&Option<Extracted<'_>>>,
+) -> Option<&'a str> {
+    let claim = claimed?.as_ref()?;
+    rule?.resolve(&claim.token).map(|name| &**name)
 }
 
 /// Whether a server that splits the query at `;` too would see another credential or claim.
@@ -169,6 +197,7 @@ fn extract_all<'r>(
 async fn authenticate_all(
     policy: &Policy,
     extracted: &PerAuthenticator<'_>,
+    means: Means<'_>,
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> SmallVec<[Judged; 2]> {
@@ -182,9 +211,13 @@ async fn authenticate_all(
                 if extracted.token.len() <= policy.limits.credential_bytes
                     && authenticator.recognises(&credential)
                 {
-                    let (outcome, lookup) = authenticator.authenticate(&credential, now).await;
+                    let (outcome, lookup) = if means.fresh {
+                        authenticator.authenticate_anew(&credential, now).await
+                    } else {
+                        authenticator.authenticate(&credential, now).await
+                    };
                     lookups.extend(lookup.map(|lookup| (*id, lookup)));
-                    outcome
+                    unless_revoked(policy, outcome, means.device, now)
                 } else {
                     Outcome::Foreign
                 }
@@ -198,6 +231,32 @@ async fn authenticate_all(
         });
     }
     judged
+}
+
+/// A revocation beats every proof, remembered or fresh.
+fn unless_revoked(
+    policy: &Policy,
+    outcome: Outcome,
+    device_type: Option<&str>,
+    now: UnixTime,
+) -> Outcome {
+    match outcome {
+        Outcome::Verified(verified) => {
+            let suspect = Suspect {
+                verified: &verified,
+                device_type,
+            };
+            if policy.is_revoked(&suspect, now) {
+                Outcome::Rejected(Rejection::Revoked)
+            } else {
+                Outcome::Verified(verified)
+            }
+        }
+        other @ (Outcome::Absent
+        | Outcome::Foreign
+        | Outcome::Rejected(_)
+        | Outcome::Unavailable(_)) => other,
+    }
 }
 
 /// The position of the first authenticator that looked at the same credential: at the same place
@@ -243,10 +302,12 @@ fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[Authenticato
 
 fn check_constraints(route: &Route, proof: &crate::scheme::Verified) -> Result<(), Denial> {
     let constraints = &proof.constraints;
+    // Whoever may open a session may also prolong it.
+    let name = route.renews.as_ref().unwrap_or(&route.name);
     if constraints
         .routes
         .as_ref()
-        .is_some_and(|routes| !routes.contains(&route.name))
+        .is_some_and(|routes| !routes.contains(name))
     {
         return Err(Denial::Forbidden(Refusal::Route));
     }

@@ -13,6 +13,7 @@ pub mod wire;
 
 // Layer 1, proof.
 pub mod remote;
+pub mod revocation;
 pub mod scheme;
 
 // Layer 2, text to policy.
@@ -57,7 +58,7 @@ mod layers {
             "secret",
             "wire",
         ],
-        &["remote", "scheme"],
+        &["remote", "revocation", "scheme"],
         &["config", "policy"],
         &["gate"],
         &["request_id", "session", "tunnel"],

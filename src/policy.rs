@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::clock::UnixTime;
 use crate::config::Loaded;
 use crate::config::document::{Document, ErrorFormat, Limits, Reload};
 use crate::problem::Problem;
+use crate::revocation::{Revocation, RevocationId, RevocationSet, Revocations, Suspect};
+use crate::scheme::TokenFacts;
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
 pub mod assertion;
@@ -30,7 +33,7 @@ use authenticator::{Authenticator, AuthenticatorId};
 use compile::Compiler;
 use cors::Cors;
 use rewrite::HeaderRules;
-use route::RouteTable;
+use route::{Route, RouteTable};
 use tls::Tls;
 use upstream::Upstream;
 
@@ -56,6 +59,10 @@ pub struct Policy {
     pub headers: HeaderRules,
     pub cors: Option<Cors>,
     pub assertions: Option<Assertions>,
+    /// What the configuration itself revokes.
+    revoked: RevocationSet,
+    /// What was revoked while the gate ran; the same in every policy of the process.
+    pub revocations: Arc<Revocations>,
     authenticators: Vec<Arc<Authenticator>>,
     routes: RouteTable,
 }
@@ -98,6 +105,7 @@ impl Policy {
             cache,
             workers,
             reload,
+            revocations,
             warnings: _,
         } = document;
 
@@ -125,11 +133,16 @@ impl Policy {
             let Some(route) = compiler.route(route, &authenticators, &upstreams) else {
                 continue;
             };
-            if let Err(other) = table.insert(Arc::new(route)) {
-                compiler.problems.push(Problem::new(
-                    place,
-                    format!("has the same host, path and a method in common with route `{other}`"),
-                ));
+            let renewal = Route::renewing(&route);
+            for (route, place) in [(route, place)].into_iter().chain(renewal) {
+                if let Err(other) = table.insert(Arc::new(route)) {
+                    compiler.problems.push(Problem::new(
+                        place,
+                        format!(
+                            "has the same host, path and a method in common with route `{other}`"
+                        ),
+                    ));
+                }
             }
         }
 
@@ -150,6 +163,8 @@ impl Policy {
             headers,
             cors: cors.map(Cors::new),
             assertions: identity.sign.as_ref().map(Assertions::new),
+            revoked: revoked(revocations),
+            revocations: previous.map_or_else(Arc::default, |old| Arc::clone(&old.revocations)),
             authenticators,
             routes: table,
         })
@@ -163,10 +178,28 @@ impl Policy {
         &self.authenticators
     }
 
+    /// Whether a credential that is good by itself was revoked.
+    pub fn is_revoked(&self, suspect: &Suspect<'_>, now: UnixTime) -> bool {
+        self.revocations.covers(suspect, now) || self.revoked.covers(suspect, now)
+    }
+
+    /// Whether a token that was good once was revoked by name.
+    pub fn is_token_revoked(&self, token: &TokenFacts, now: UnixTime) -> bool {
+        self.revocations.covers_token(token, now) || self.revoked.covers_token(token, now)
+    }
+
     /// The authenticator behind an id of this policy.
     pub fn authenticator(&self, id: AuthenticatorId) -> Option<&Arc<Authenticator>> {
         self.authenticators.get(id.0)
     }
+}
+
+fn revoked(revocations: Vec<Revocation>) -> RevocationSet {
+    let mut set = RevocationSet::default();
+    for (id, revocation) in (0..).map(RevocationId).zip(revocations) {
+        set.insert(id, revocation);
+    }
+    set
 }
 
 #[cfg(test)]

@@ -72,7 +72,10 @@ impl Reloader {
                 let generation = policy.generation;
                 shared.metrics.prepare(&policy);
                 shared.replace_policy(policy);
-                let closed = shared.registry.judge_again(&shared.policy(), clock::now());
+                let closed =
+                    shared
+                        .registry
+                        .judge_again(&shared.policy(), clock::now(), clock::steady());
                 shared.metrics.reloaded(clock::now());
                 shared.set_reload_problem(None);
                 info!(

@@ -87,6 +87,11 @@ pub trait Verifier: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether every proof names a subject.
+    fn names_subjects(&self) -> bool {
+        true
+    }
+
     /// Asks the remote side, if there is one, whether it would answer.
     async fn probe(&self) -> Result<(), VerifyError> {
         Ok(())
@@ -120,7 +125,33 @@ pub struct Verified {
     pub key: Digest,
     /// `None` where the key is all that a proof rests on.
     pub grounds: Option<Arc<Grounds>>,
+    /// By what the credential can be named to revoke it; `None` where it is the key itself.
+    pub token: Option<Arc<TokenFacts>>,
     pub reuse: Reuse,
+}
+
+/// What tells one token from another of the same user, without being the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFacts {
+    /// See [`token_digest`].
+    pub digest: Digest,
+    /// RFC 7519 §4.1.7.
+    pub id: Option<Arc<str>>,
+    /// `None` if the token does not say.
+    pub issued_at: Option<UnixTime>,
+}
+
+/// The digest by which a token is known after it is gone.
+///
+/// Of a signed token without its signature: some algorithms let anybody make a second signature
+/// out of a good one, and it is still the same token.
+pub fn token_digest(token: &[u8]) -> Digest {
+    let signed = if compact::recognises(token) {
+        token.iter().rposition(|byte| *byte == b'.')
+    } else {
+        None
+    };
+    Digest::of(signed.and_then(|end| token.get(..end)).unwrap_or(token))
 }
 
 /// What a proof rests on besides its key, kept so that it can be judged again without its

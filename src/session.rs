@@ -5,13 +5,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::UnixTime;
+use crate::config::document::SessionRule;
 use crate::gate::denial::Denial;
 use crate::gate::standing::Standing;
+use crate::principal::{ClaimKey, Principal};
 use crate::scheme::Rejection;
 
+pub mod claims;
+pub mod deadline;
+pub mod live;
 pub mod registry;
 pub mod signal;
 
@@ -36,7 +40,10 @@ pub enum CloseReason {
     PolicyChanged,
     /// One side broke the WebSocket framing, so that its messages can no longer be told apart.
     ProtocolError,
-    /// The key or the app that it was admitted by has been removed.
+    /// Another login of the same user and device type has taken its place.
+    Replaced,
+    /// An operator has revoked the credential or ended the session, or the key or the app that it
+    /// was admitted by has been removed.
     Revoked,
     ShuttingDown,
 }
@@ -46,9 +53,17 @@ impl CloseReason {
     pub const fn of(denial: &Denial) -> Self {
         match denial {
             Denial::Rejected {
-                rejection: Rejection::UnknownKey,
+                rejection:
+                    Rejection::Banned
+                    | Rejection::KickedOut
+                    | Rejection::Revoked
+                    | Rejection::UnknownKey,
                 ..
             } => Self::Revoked,
+            Denial::Rejected {
+                rejection: Rejection::Replaced,
+                ..
+            } => Self::Replaced,
             Denial::Rejected {
                 rejection: Rejection::Expired,
                 ..
@@ -71,6 +86,7 @@ impl CloseReason {
         match self {
             Self::Expired | Self::PolicyChanged => 4401,
             Self::Revoked => 4403,
+            Self::Replaced => 4409,
             Self::Idle | Self::ShuttingDown => 1001,
             Self::ProtocolError => 1002,
         }
@@ -83,6 +99,7 @@ impl CloseReason {
             Self::Idle => "idle",
             Self::PolicyChanged => "log in again",
             Self::ProtocolError => "protocol error",
+            Self::Replaced => "replaced by another login",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "going away",
         }
@@ -95,6 +112,7 @@ impl CloseReason {
             Self::Idle => "idle",
             Self::PolicyChanged => "policy_changed",
             Self::ProtocolError => "protocol_error",
+            Self::Replaced => "replaced",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "shutting_down",
         }
@@ -102,13 +120,19 @@ impl CloseReason {
 }
 
 /// What is known of a session when it begins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Opening {
     pub route: Arc<str>,
+    /// The route's rule for its sessions, as it was then.
+    pub rule: Arc<SessionRule>,
+    /// The authenticator whose principal leads; `None` on a public route.
+    pub authenticator: Option<Arc<str>>,
+    pub principal: Option<Arc<Principal>>,
     pub device_type: Option<Arc<str>>,
+    /// Stands for user and device type; `None` where nobody is named.
+    pub claim_key: Option<ClaimKey>,
     /// What it was admitted by, to be judged again when the configuration changes.
     pub standing: Standing,
     /// When the proof behind it ends; `None` if it has no end of its own.
-    pub deadline: Option<UnixTime>,
-    pub idle_timeout: Duration,
+    pub not_after: Option<UnixTime>,
 }

@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use crate::clock::{self, UnixTime};
 use crate::session::CloseReason;
-use crate::session::registry::{Live, Session};
+use crate::session::live::Live;
+use crate::session::registry::Session;
 use crate::wire::frames::Sender;
 
 mod close;
@@ -46,13 +47,14 @@ pub enum Ending {
 
 impl Ending {
     /// Everything that can end a tunnel.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
         Self::Upstream,
         Self::Gate(CloseReason::Expired),
         Self::Gate(CloseReason::Idle),
         Self::Gate(CloseReason::PolicyChanged),
         Self::Gate(CloseReason::ProtocolError),
+        Self::Gate(CloseReason::Replaced),
         Self::Gate(CloseReason::Revoked),
         Self::Gate(CloseReason::ShuttingDown),
     ];

@@ -17,6 +17,9 @@ use crate::reload::{Reloader, keeper};
 /// How late a session may be ended after its time is up.
 const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
+/// How often what no longer matters is thrown away.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
+
 /// The background service of the gate.
 #[derive(Debug)]
 pub struct Upkeep {
@@ -43,9 +46,16 @@ impl BackgroundService for Upkeep {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.shared.set_ready();
+        let mut tidy = clock::steady();
         loop {
             sweep.tick().await;
-            self.shared.registry.sweep(clock::now(), clock::steady());
+            let (now, steady) = (clock::now(), clock::steady());
+            self.shared.registry.sweep(now, steady);
+            if steady >= tidy {
+                self.shared.registry.claims.forget(steady);
+                self.shared.policy().revocations.purge(now);
+                tidy = steady.plus(TIDY_EVERY);
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn authenticators(section: &Cursor<'_>, names: &Names<'_>) -> Vec<Aut
 }
 
 const KEYS: Keys = Keys {
-    known: &["app_key", "from", "jwt", "sa_token"],
+    known: &["app_key", "from", "jwt", "realm", "sa_token"],
     later: &[
         "easemob_dynamic",
         "easemob_token",
@@ -60,9 +60,11 @@ fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<A
     };
     let (scheme, scheme_place) = scheme?;
     let name = cursor.locate(Arc::from(name));
+    let realm = fields.or_default("realm", Arc::clone(&name.value), Cursor::name);
     Some(Authenticator {
         name,
         from: from?,
+        realm,
         scheme,
         scheme_place,
     })

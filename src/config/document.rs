@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::problem::Place;
+use crate::revocation::Revocation;
 use crate::scheme::{app_key, jwt, sa_token};
 use crate::secret::{Digest, Secret};
 
@@ -34,6 +35,8 @@ pub struct Document {
     /// One-thread services that share the listeners; `None` means one per available core.
     pub workers: Option<usize>,
     pub reload: Reload,
+    /// What the configuration itself revokes.
+    pub revocations: Vec<Revocation>,
     /// What works but should not be left as it is, such as a secret written inline.
     pub warnings: Vec<crate::problem::Problem>,
 }
@@ -93,6 +96,9 @@ pub struct Authenticator {
     pub name: Located<Arc<str>>,
     /// Where the credential may be, in file order; never empty.
     pub from: Vec<Carrier>,
+    /// Whose users these are; authenticators of one realm know the same users. Its own name unless
+    /// configured.
+    pub realm: Arc<str>,
     pub scheme: SchemeConfig,
     /// Points at the scheme's map, for problems with its key material.
     pub scheme_place: Place,
@@ -175,16 +181,76 @@ pub enum CredentialForm {
     Strip,
 }
 
+/// `session`: what governs a WebSocket after its handshake.
 #[derive(Clone, Debug)]
 pub struct SessionRule {
     pub at_expiry: AtExpiry,
+    /// How long a session may go on after its end, so that it can still be renewed.
+    pub grace: Duration,
     pub idle_timeout: Duration,
+    /// Closes that fall due together are spread over this.
+    pub jitter: Duration,
+    pub max_session: Option<Duration>,
+    pub notice: Option<Notice>,
+    pub per_device: Option<PerDevice>,
+    /// How long a client may be silent before the gate asks for a sign of life.
+    pub ping: Option<Duration>,
+    pub renew: Option<Renew>,
     pub place: Option<Place>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtExpiry {
     Close,
+    /// The credential's end does not end the session.
+    Keep,
+}
+
+/// What a client is told before its session ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub before: Duration,
+    /// `{seconds}` stands for the time that is left.
+    pub text: Arc<str>,
+}
+
+/// How many sessions one user may have on one device type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerDevice {
+    pub limit: u32,
+    pub on_conflict: OnConflict,
+    /// How often a user's sessions may replace each other.
+    pub replace_limit: Rate,
+}
+
+impl PerDevice {
+    /// Two clients that reconnect whenever they are replaced would replace each other for ever.
+    pub const REPLACE_LIMIT: Rate = Rate {
+        count: 5,
+        per: Duration::from_mins(1),
+    };
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// The newcomer is refused.
+    Reject,
+    /// The oldest goes.
+    Replace,
+}
+
+/// How often something may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    pub count: u32,
+    pub per: Duration,
+}
+
+/// How a session is prolonged by a new credential.
+#[derive(Clone, Debug)]
+pub struct Renew {
+    /// Where the new credential is posted to.
+    pub path: Located<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -248,7 +314,14 @@ impl Default for SessionRule {
     fn default() -> Self {
         Self {
             at_expiry: AtExpiry::Close,
+            grace: Duration::ZERO,
             idle_timeout: Duration::from_mins(2),
+            jitter: Duration::ZERO,
+            max_session: None,
+            notice: None,
+            per_device: None,
+            ping: None,
+            renew: None,
             place: None,
         }
     }

@@ -39,6 +39,13 @@ pub(super) fn format_duration(duration: Duration) -> String {
     format!("{millis}ms")
 }
 
+/// How often something may happen: `5 per 1m`.
+pub(super) fn rate(text: &str) -> Option<(u32, Duration)> {
+    let (count, per) = text.split_once(" per ")?;
+    let count = is_digits(count).then(|| count.parse().ok())??;
+    Some((count, duration(per)?))
+}
+
 /// A whole number and one of `B`, `KiB`, `MiB`.
 pub(super) fn size(text: &str) -> Option<usize> {
     let (number, unit) = number_and_unit(text)?;

@@ -2,12 +2,12 @@
 
 mod path;
 mod requirement;
+mod session;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::cursor::{Cursor, Fields, Keys};
-use super::document::{AtExpiry, CredentialForm, CredentialRule, Route, SessionRule};
+use super::document::{CredentialForm, CredentialRule, Route, SessionRule};
 use super::names::{self, Names};
 use super::{carrier, header, notation, settings, source};
 use crate::config::document::Located;
@@ -60,21 +60,6 @@ const CREDENTIAL: Keys = Keys {
     later: &[],
 };
 
-const SESSION: Keys = Keys {
-    known: &["at_expiry", "idle_timeout"],
-    later: &[
-        "grace",
-        "jitter",
-        "max_session",
-        "notice",
-        "on_conflict",
-        "per_device",
-        "ping",
-        "renew",
-        "replace_limit",
-    ],
-};
-
 fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
     let fields = cursor.map(&ROUTE)?;
     let name = fields.optional("name", Cursor::name);
@@ -90,7 +75,7 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
         .required("upstream")
         .and_then(|upstream| names::reference(&upstream, "upstream", names.upstreams.as_ref()));
     let credential = fields.or_default("credential", CredentialRule::default(), credential);
-    let session = fields.or_default("session", SessionRule::default(), session);
+    let session = fields.or_default("session", SessionRule::default(), session::session);
     let pass_unverified = fields.or_default("pass_unverified", Vec::new(), |list| {
         requirement::authenticators(list, names)
     });
@@ -238,24 +223,4 @@ fn is_header_value(value: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
         && !value.starts_with(b" ")
         && !value.ends_with(b" ")
-}
-
-fn session(cursor: &Cursor<'_>) -> Option<SessionRule> {
-    let fields = cursor.map(&SESSION)?;
-    let SessionRule {
-        at_expiry,
-        idle_timeout,
-        place: _,
-    } = SessionRule::default();
-    let at_expiry = fields.or_default("at_expiry", at_expiry, |word| {
-        word.word(&[("close", AtExpiry::Close)], &["keep"])
-    });
-    let idle_timeout = fields.or_default("idle_timeout", idle_timeout, |timeout| {
-        timeout.duration(Duration::from_secs(1)..=Duration::from_hours(24))
-    });
-    Some(SessionRule {
-        at_expiry,
-        idle_timeout,
-        place: Some(cursor.place()),
-    })
 }

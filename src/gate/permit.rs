@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::requirement::Admitted;
 use crate::policy::route::Route;
-use crate::principal::Principal;
+use crate::principal::{ClaimKey, Principal};
 use crate::scheme::Verified;
 
 /// Leave to forward one request.
@@ -20,6 +20,8 @@ pub struct Permit<'r> {
     pub route: Arc<Route>,
     /// The generation of the policy that gave it.
     pub generation: u64,
+    /// How many revocations there were before it was given.
+    pub epoch: u64,
     /// `None` on a public route.
     pub admission: Option<Admission<'r>>,
     /// Keeps others from making one.
@@ -31,6 +33,8 @@ pub struct Permit<'r> {
 pub struct Admission<'r> {
     /// The name of the authenticator whose principal leads.
     pub authenticator: Arc<str>,
+    /// Where the subject is known.
+    pub realm: Arc<str>,
     pub principal: Arc<Principal>,
     /// The claimed and checked device type, where the route asks for one.
     pub device: Option<Claimed<'r>>,
@@ -58,6 +62,7 @@ impl<'r> Permit<'r> {
         Self {
             route: Arc::clone(route),
             generation: policy.generation,
+            epoch: policy.revocations.epoch(),
             admission: None,
             _made_by_the_gate: Seal,
         }
@@ -65,6 +70,7 @@ impl<'r> Permit<'r> {
 
     pub(super) fn new(
         policy: &Policy,
+        epoch: u64,
         route: &Arc<Route>,
         admitted: Admitted,
         extracted: PerAuthenticator<'r>,
@@ -91,8 +97,10 @@ impl<'r> Permit<'r> {
         Self {
             route: Arc::clone(route),
             generation: policy.generation,
+            epoch,
             admission: Some(Admission {
                 authenticator: name,
+                realm: realm(policy, &verified),
                 principal,
                 device,
                 not_after,
@@ -101,6 +109,19 @@ impl<'r> Permit<'r> {
             }),
             _made_by_the_gate: Seal,
         }
+    }
+
+    /// Stands for the user and the device type; `None` where nobody is named.
+    pub fn claim_key(&self) -> Option<ClaimKey> {
+        let admission = self.admission.as_ref()?;
+        let principal = &admission.principal;
+        Some(ClaimKey::of(
+            &admission.realm,
+            principal.app.as_deref(),
+            principal.user_type.as_deref(),
+            principal.subject.as_deref()?,
+            self.device_type().map(|device| &**device),
+        ))
     }
 
     /// The position of the first verified credential that is the same as the one at `position`.
@@ -122,4 +143,17 @@ impl<'r> Permit<'r> {
             .map(|device| &device.device_type)
             .or(admission.principal.device_type.as_ref())
     }
+}
+
+/// The realm of whoever names the subject.
+fn realm(policy: &Policy, verified: &[(AuthenticatorId, Arc<Verified>)]) -> Arc<str> {
+    let names_subject =
+        |(_, proof): &&(AuthenticatorId, Arc<Verified>)| proof.principal.subject.is_some();
+    let leading = verified.iter().find(names_subject);
+    let Some((id, _)) = leading.or_else(|| verified.first()) else {
+        return Arc::from("");
+    };
+    policy
+        .authenticator(*id)
+        .map_or_else(|| Arc::from(""), |known| Arc::clone(&known.realm))
 }

@@ -5,18 +5,19 @@
 //! anew, the requirement combined anew, each proof upheld by the authenticator of its name.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
 use crate::gate::denial::{Denial, Refusal};
 use crate::gate::permit::Permit;
-use crate::gate::{agrees, check_constraints, denied};
+use crate::gate::{agrees, check_constraints, denied, unless_revoked};
 use crate::policy::Policy;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
 use crate::policy::route::Unrouted;
 use crate::request::Request;
-use crate::scheme::Verified;
+use crate::scheme::{TokenFacts, Verified};
 
 /// The method of every handshake (RFC 6455 §4.1).
 const METHOD: &str = "GET";
@@ -68,7 +69,26 @@ impl Standing {
         }
     }
 
+    /// The proofs that it rests on.
+    pub fn proofs(&self) -> impl Iterator<Item = &Verified> {
+        self.proofs.iter().map(|proof| &*proof.verified)
+    }
+
+    /// What its tokens can be named by.
+    pub fn tokens(&self) -> SmallVec<[Arc<TokenFacts>; 1]> {
+        self.proofs()
+            .filter_map(|proof| proof.token.clone())
+            .collect()
+    }
+
+    /// Rests on the proofs of another from now on; the handshake stays what it was.
+    pub fn take_over(&mut self, other: &Self) {
+        self.proofs.clone_from(&other.proofs);
+    }
+
     /// Judges the handshake again, as if it came now. The answer is when the proofs end.
+    ///
+    /// That time passes is no part of it: a session may live on after its proofs have ended.
     ///
     /// # Errors
     ///
@@ -105,7 +125,8 @@ impl Standing {
                     .iter()
                     .find(|proof| proof.authenticator == authenticator.name);
                 let outcome = proof.map_or(Outcome::Absent, |proof| {
-                    authenticator.uphold(&proof.verified, now)
+                    let upheld = authenticator.uphold(&proof.verified, as_of(proof, now));
+                    unless_revoked(policy, upheld, self.device_type.as_deref(), now)
                 });
                 Some(Judged {
                     authenticator: id,
@@ -144,6 +165,15 @@ impl Standing {
             }))
         }
     }
+}
+
+/// The moment as of which a proof is judged: its own end is somebody else's business.
+fn as_of(proof: &Proof, now: UnixTime) -> UnixTime {
+    let before = |end: UnixTime| end.minus(Duration::from_millis(1));
+    proof
+        .verified
+        .not_after
+        .map_or(now, |end| now.min(before(end)))
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Authenticator {
     pub name: Arc<str>,
     /// In file order; never empty.
     pub carriers: Vec<Carrier>,
+    /// Authenticators of one realm know the same users.
+    pub realm: Arc<str>,
     verifier: Box<dyn Verifier>,
     fingerprint: Digest,
     cache: VerdictCache,
@@ -58,6 +60,7 @@ impl Authenticator {
         Ok(Self {
             name: document.name.value,
             carriers: document.from,
+            realm: document.realm,
             fingerprint: verifier.fingerprint(),
             verifier,
             cache: VerdictCache::new(limits),
@@ -69,6 +72,7 @@ impl Authenticator {
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.name == other.name
             && self.carriers == other.carriers
+            && self.realm == other.realm
             && self.limits == other.limits
             && self.fingerprint == other.fingerprint
     }
@@ -79,6 +83,11 @@ impl Authenticator {
 
     pub fn recognises(&self, credential: &Credential<'_>) -> bool {
         self.verifier.recognises(credential)
+    }
+
+    /// Whether every proof names a subject.
+    pub fn names_subjects(&self) -> bool {
+        self.verifier.names_subjects()
     }
 
     /// Whether some credential is good on certain routes only.
@@ -144,6 +153,35 @@ impl Authenticator {
             Judgement::AskRemote => self.ask(key, credential, now).await,
         };
         (outcome, Some(Lookup::Miss))
+    }
+
+    /// As [`Self::authenticate`], but what only a remote side can tell is asked now and not
+    /// remembered from before.
+    pub async fn authenticate_anew(
+        &self,
+        credential: &Credential<'_>,
+        now: UnixTime,
+    ) -> (Outcome, Option<Lookup>) {
+        if !matches!(self.verifier.judge(credential, now), Judgement::AskRemote) {
+            return self.authenticate(credential, now).await;
+        }
+        let outcome = match Box::pin(self.verifier.ask(credential, now)).await {
+            Ok(verified) => {
+                let verified = Arc::new(verified);
+                let key = credential.digest(&self.fingerprint);
+                self.cache.keep(key, &verified, now).await;
+                Outcome::Verified(verified)
+            }
+            Err(VerifyError::Rejected(rejection)) => Outcome::Rejected(rejection),
+            Err(VerifyError::Unavailable { source }) => Outcome::Unavailable(source),
+        };
+        (outcome, Some(Lookup::Miss))
+    }
+
+    /// Forgets every verdict that is about these; hygiene, since revocations beat verdicts anyway.
+    /// Returns how many there were.
+    pub async fn evict(&self, is_meant: impl Fn(&Verified) -> bool) -> usize {
+        self.cache.evict(is_meant).await
     }
 
     async fn ask(&self, key: Digest, credential: &Credential<'_>, now: UnixTime) -> Outcome {

@@ -103,6 +103,20 @@ impl VerdictCache {
             .map_err(|error: Arc<VerifyError>| VerifyError::clone(&error))
     }
 
+    /// Forgets the good verdicts that are meant. Returns how many there were.
+    pub async fn evict(&self, is_meant: impl Fn(&Verified) -> bool) -> usize {
+        let meant: Vec<Digest> = self
+            .good
+            .iter()
+            .filter(|(_, verdict)| is_meant(&verdict.verified))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in &meant {
+            self.good.invalidate(key).await;
+        }
+        meant.len()
+    }
+
     /// How many good verdicts are kept; an estimate.
     pub fn len(&self) -> u64 {
         self.good.entry_count()

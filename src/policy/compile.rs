@@ -125,6 +125,7 @@ impl Compiler<'_> {
             .filter_map(|id| authenticators.get(id.0))
             .collect();
         self.check_credential(&document.credential, &require, &required, &document.place);
+        self.check_session(&document.session, &require, &required);
         Some(Route {
             name: document.name,
             host: document.host,
@@ -137,7 +138,8 @@ impl Compiler<'_> {
             credential: document.credential,
             pass_unverified,
             set_headers: document.set_headers,
-            session: document.session,
+            session: Arc::new(document.session),
+            renews: None,
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,
         })
@@ -212,6 +214,45 @@ impl Compiler<'_> {
                 "a credential from a subprotocol needs a header in `from`, or `credential.as`, \
                  to arrive in; or `credential: { form: strip }`",
             );
+        }
+    }
+
+    /// What is counted or prolonged per user needs a user.
+    fn check_session(
+        &mut self,
+        rule: &document::SessionRule,
+        require: &Requirement,
+        required: &[&Arc<Authenticator>],
+    ) {
+        let Some(place) = &rule.place else { return };
+        let names = |authenticator: &&Arc<Authenticator>| authenticator.names_subjects();
+        let names_somebody = match require {
+            Requirement::Public => false,
+            Requirement::Credentials {
+                combine: Combine::AnyOf,
+                ..
+            } => required.iter().all(names),
+            Requirement::Credentials {
+                combine: Combine::AllOf,
+                ..
+            } => required.iter().any(names),
+        };
+        if names_somebody {
+            return;
+        }
+        for (is_there, key) in [
+            (rule.per_device.is_some(), "per_device"),
+            (rule.renew.is_some(), "renew"),
+        ] {
+            if is_there {
+                self.report(
+                    place,
+                    &format!(
+                        "`{key}` needs a user, but `require` admits some who name none (app keys \
+                         alone, or everybody)"
+                    ),
+                );
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::principal::Principal;
 use crate::scheme::{Rejection, Verified};
 
 /// The compiled `require` of a route. Two routes with equal requirements guard alike.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {
     Public,
     Credentials {
@@ -52,7 +52,7 @@ impl Requirement {
 }
 
 /// The compiled `device_type` rule.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceRule {
     pub from: Vec<Carrier>,
     pub one_of: Vec<Arc<str>>,

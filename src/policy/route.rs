@@ -14,6 +14,7 @@ use crate::policy::Names;
 use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::requirement::Requirement;
 use crate::policy::upstream::Upstream;
+use crate::problem::Place;
 use crate::request::METHODS;
 use crate::secret::Secret;
 
@@ -35,12 +36,38 @@ pub struct Route {
     pub credential: CredentialRule,
     pub pass_unverified: Vec<AuthenticatorId>,
     pub set_headers: Vec<(String, Secret)>,
-    pub session: SessionRule,
+    pub session: Arc<SessionRule>,
+    /// A request here prolongs a session of the route of this name and is not forwarded.
+    pub renews: Option<Arc<str>>,
     pub upstream: Arc<Upstream>,
     pub errors: Option<ErrorFormat>,
 }
 
 impl Route {
+    /// The route by which sessions of another are prolonged, if that has one, and where the
+    /// configuration says so. Whoever may open a session may prolong it.
+    pub(super) fn renewing(opening: &Self) -> Option<(Self, Place)> {
+        let renew = opening.session.renew.as_ref()?;
+        let route = Self {
+            name: format!("{}.renew", opening.name).into(),
+            host: opening.host.clone(),
+            pattern: renew.path.value.as_str().into(),
+            methods: Some(vec!["POST".to_owned()]),
+            websocket: false,
+            require_tls: opening.require_tls,
+            require: opening.require.clone(),
+            limits_credentials: opening.limits_credentials,
+            credential: CredentialRule::default(),
+            pass_unverified: Vec::new(),
+            set_headers: Vec::new(),
+            session: Arc::default(),
+            renews: Some(Arc::clone(&opening.name)),
+            upstream: Arc::clone(&opening.upstream),
+            errors: opening.errors,
+        };
+        Some((route, renew.path.place.clone()))
+    }
+
     fn allows(&self, method: &str) -> bool {
         self.methods
             .as_ref()

@@ -26,6 +26,7 @@ use crate::wire::head::{self, HeadLimits, RequestHead};
 mod asked;
 mod forward;
 mod refuse;
+mod renew;
 
 use asked::Asked;
 use refuse::Refusal;

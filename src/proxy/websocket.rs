@@ -6,7 +6,6 @@ use pingora::protocols::Stream;
 use tracing::info;
 
 use crate::clock;
-use crate::config::document::AtExpiry;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::metrics::{Gauged, OpenSession};
@@ -47,15 +46,15 @@ impl Opened {
     ) -> Self {
         let route = &permit.route;
         let admission = permit.admission.as_ref();
-        let deadline = match route.session.at_expiry {
-            AtExpiry::Close => admission.and_then(|admission| admission.not_after),
-        };
         let opening = Opening {
             route: Arc::clone(&route.name),
+            rule: Arc::clone(&route.session),
+            authenticator: admission.map(|admission| Arc::clone(&admission.authenticator)),
+            principal: admission.map(|admission| Arc::clone(&admission.principal)),
             device_type: permit.device_type().cloned(),
+            claim_key: permit.claim_key(),
             standing,
-            deadline,
-            idle_timeout: route.session.idle_timeout,
+            not_after: admission.and_then(|admission| admission.not_after),
         };
         // A name of the configuration; what a token says of its device is not.
         let device_type = admission

@@ -117,6 +117,7 @@ impl AppKey {
             not_after: key.not_after,
             key: key.digest,
             grounds: None,
+            token: None,
             reuse: Reuse::Once,
         })
     }
@@ -131,6 +132,11 @@ impl Verifier for AppKey {
         self.keys
             .values()
             .any(|key| key.constraints.routes.is_some())
+    }
+
+    /// A key names an app.
+    fn names_subjects(&self) -> bool {
+        false
     }
 
     fn scheme(&self) -> SchemeName {

@@ -39,7 +39,7 @@ pub(super) fn validity(
 
 /// A `NumericDate` (RFC 7519 §2): seconds since the epoch, possibly with a fraction, which is cut
 /// to whole milliseconds downwards.
-fn numeric_date(claims: &Object, name: &str) -> Result<Option<UnixTime>, Rejection> {
+pub(super) fn numeric_date(claims: &Object, name: &str) -> Result<Option<UnixTime>, Rejection> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };

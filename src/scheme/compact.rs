@@ -16,7 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::scheme::{Rejection, json};
+use crate::scheme::{Rejection, TokenFacts, claims, json};
+use crate::secret::Digest;
 
 /// Encoded sizes beyond these are no tokens. A header may carry a certificate chain; no signature
 /// is longer than that of an 8192-bit RSA key (1366 characters).
@@ -72,6 +73,16 @@ impl<'t> Compact<'t> {
             payload,
             signature,
             encoded_signature,
+        })
+    }
+
+    /// What names this token. An id that is no text, or a time that is no number, is
+    /// [`Rejection::Malformed`].
+    pub(crate) fn facts(&self, claims: &json::Object) -> Result<TokenFacts, Rejection> {
+        Ok(TokenFacts {
+            digest: Digest::of(self.signing_input),
+            id: claims::name(claims, "jti")?,
+            issued_at: claims::numeric_date(claims, "iat")?,
         })
     }
 }

@@ -120,6 +120,7 @@ impl Jwt {
         let token = Compact::parse(token)?;
         let key = self.keys.verify(&token, now)?;
         let claims = json::object(&token.payload)?;
+        let facts = token.facts(&claims)?;
         let (principal, expires) = self.expectations.judge(&claims, now)?;
         Ok(Verified {
             principal,
@@ -127,6 +128,7 @@ impl Jwt {
             not_after: Some(key.not_after.map_or(expires, |end| end.min(expires))),
             key: key.digest,
             grounds: Some(Arc::new(self.expectations.grounds(&claims))),
+            token: Some(Arc::new(facts)),
             reuse: Reuse::Cacheable,
         })
     }

@@ -180,6 +180,7 @@ impl SaToken {
         let token = Compact::parse(token)?;
         let key = self.secrets.verify(&token, now)?;
         let payload = json::object(&token.payload)?;
+        let facts = token.facts(&payload)?;
         let claims = self.shape.judge(&payload, now)?;
         let not_after = [claims.expires, key.not_after].into_iter().flatten().min();
         let proof = Verified {
@@ -188,6 +189,7 @@ impl SaToken {
             not_after,
             key: key.digest,
             grounds: Some(Arc::clone(&self.grounds)),
+            token: Some(Arc::new(facts)),
             reuse: Reuse::Cacheable,
         };
         Ok(Login {

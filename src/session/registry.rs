@@ -1,21 +1,28 @@
 //! The registry of living sessions, and the sweep that ends them in time.
 //!
-//! Every session stands in a queue of moments at which something about it may be due. A session
-//! whose traffic has moved its idle limit is simply queued again, so traffic itself costs two
-//! atomic stores and no lock.
+//! Every session stands in two queues of moments at which something about it may be due: one on the
+//! wall clock, as tokens say their end, and one on the steady clock, for silence. What is due is
+//! looked up when its moment comes ([`Live`] knows), so traffic itself costs two atomic stores and
+//! no lock, and a renewal does not search a queue.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::clock::{Steady, UnixTime};
 use crate::gate::denial::Denial;
 use crate::policy::Policy;
-use crate::session::signal::CloseSignal;
+use crate::principal::ClaimKey;
+use crate::session::claims::{Claims, NoPlace, Reservation};
+use crate::session::deadline::{Due, share_of};
+use crate::session::live::{Live, Renewal};
 use crate::session::{CloseReason, Opening, SessionId};
+
+#[cfg(test)]
+mod tests;
 
 /// Entries of ended sessions that are not worth a search.
 const QUEUE_SLACK: usize = 1024;
@@ -23,25 +30,21 @@ const QUEUE_SLACK: usize = 1024;
 /// All living sessions of the process.
 #[derive(Debug, Default)]
 pub struct Registry {
-    living: Mutex<HashMap<SessionId, Arc<Live>>>,
+    living: Mutex<Living>,
+    pub claims: Arc<Claims>,
     /// When credentials end: on the wall clock, as they say it themselves.
-    deadlines: Mutex<BinaryHeap<Reverse<(UnixTime, SessionId)>>>,
-    /// When silence has lasted too long: on the steady clock.
-    silences: Mutex<BinaryHeap<Reverse<(Steady, SessionId)>>>,
+    deadlines: Queue<UnixTime>,
+    /// When silence has lasted too long, and closes that were put off: on the steady clock.
+    silences: Queue<Steady>,
 }
 
-/// What the registry and the session's own task share.
-#[derive(Debug)]
-pub struct Live {
-    pub id: SessionId,
-    pub opening: Opening,
-    pub since: UnixTime,
-    pub signal: CloseSignal,
-    /// When the proof behind it ends; in milliseconds, [`UnixTime::NEVER`] for never.
-    deadline: AtomicI64,
-    last_received: AtomicU64,
-    received: AtomicU64,
-    sent: AtomicU64,
+type Queue<T> = Mutex<BinaryHeap<Reverse<(T, SessionId)>>>;
+
+#[derive(Debug, Default)]
+struct Living {
+    all: HashMap<SessionId, Arc<Live>>,
+    /// Those of one user and device type, the oldest first.
+    people: HashMap<ClaimKey, SmallVec<[SessionId; 1]>>,
 }
 
 /// A registered session. Dropping it takes it out of the registry, whatever ended it.
@@ -51,8 +54,16 @@ pub struct Session {
     registry: Arc<Registry>,
 }
 
+/// What a renewal came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewed {
+    pub sessions: usize,
+    /// The latest end of those sessions; `None` if one of them has none.
+    pub expires_at: Option<UnixTime>,
+}
+
 impl Registry {
-    /// Registers a session that begins now.
+    /// Registers a session that begins now. From here on it is found by whatever may end it.
     pub fn open(
         self: &Arc<Self>,
         id: SessionId,
@@ -60,43 +71,65 @@ impl Registry {
         now: UnixTime,
         steady: Steady,
     ) -> Session {
-        let live = Arc::new(Live {
-            id,
-            since: now,
-            signal: CloseSignal::default(),
-            deadline: AtomicI64::new(opening.deadline.unwrap_or(UnixTime::NEVER).as_millis()),
-            opening,
-            last_received: AtomicU64::new(steady.as_millis()),
-            received: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
-        });
-        self.living.lock().insert(id, Arc::clone(&live));
-        if let Some(deadline) = live.opening.deadline {
-            self.deadlines.lock().push(Reverse((deadline, id)));
+        let live = Arc::new(Live::new(id, opening, now, steady));
+        {
+            let mut living = self.living.lock();
+            living.all.insert(id, Arc::clone(&live));
+            if let Some(key) = live.opening.claim_key {
+                living.people.entry(key).or_default().push(id);
+            }
         }
-        self.silences.lock().push(Reverse((live.silence_end(), id)));
+        if let Some(next) = live.next_deadline() {
+            self.deadlines.lock().push(Reverse((next, id)));
+        }
+        self.silences
+            .lock()
+            .push(Reverse((live.next_silence(), id)));
         Session {
             live,
             registry: Arc::clone(self),
         }
     }
 
-    /// Closes every session whose time is up. Returns how many were told to close.
+    /// Takes a reserved place for a session, and ends those who have to make room.
+    ///
+    /// # Errors
+    ///
+    /// If there is no place for it after all.
+    pub fn take_place(
+        &self,
+        session: &Session,
+        reservation: Reservation,
+        steady: Steady,
+    ) -> Result<usize, NoPlace> {
+        let evicted = reservation.take(session.live.id, steady)?;
+        let ended = evicted
+            .iter()
+            .filter_map(|id| self.get(*id))
+            .filter(|live| self.end(live, CloseReason::Replaced));
+        Ok(ended.count())
+    }
+
+    /// Does whatever is due. Returns how many sessions were told to close.
     pub fn sweep(&self, now: UnixTime, steady: Steady) -> usize {
-        let mut closed = 0;
         self.forget_the_dead();
+        let mut closed = 0;
         while let Some(id) = pop_due(&self.deadlines, now) {
-            if let Some(live) = self.get(id) {
-                closed += usize::from(live.signal.close(CloseReason::Expired));
+            let Some(live) = self.get(id) else { continue };
+            if live.do_deadlines(now) == Due::Close {
+                closed += usize::from(self.end(&live, CloseReason::Expired));
+            } else if let Some(next) = live.next_deadline() {
+                self.deadlines.lock().push(Reverse((next, id)));
             }
         }
         while let Some(id) = pop_due(&self.silences, steady) {
             let Some(live) = self.get(id) else { continue };
-            let end = live.silence_end();
-            if end <= steady {
-                closed += usize::from(live.signal.close(CloseReason::Idle));
+            if let Some(reason) = live.do_silences(steady) {
+                closed += usize::from(self.end(&live, reason));
             } else {
-                self.silences.lock().push(Reverse((end, id)));
+                self.silences
+                    .lock()
+                    .push(Reverse((live.next_silence(), id)));
             }
         }
         closed
@@ -106,49 +139,109 @@ impl Registry {
     ///
     /// The policy must be in force already: whoever registers a session looks for a new policy
     /// afterwards, so that no session slips between the two.
-    pub fn judge_again(&self, policy: &Policy, now: UnixTime) -> usize {
-        let all: Vec<_> = self.living.lock().values().map(Arc::clone).collect();
-        all.iter()
-            .filter(|live| self.judge_one(live, policy, now).is_err())
-            .count()
+    pub fn judge_again(&self, policy: &Policy, now: UnixTime, steady: Steady) -> usize {
+        let judged = |live: &&Arc<Live>| match self.judge(live, policy, now) {
+            Ok(()) => false,
+            Err(denial) => self.end_in_turn(live, CloseReason::of(&denial), steady),
+        };
+        self.all().iter().filter(judged).count()
     }
 
-    /// Judges one session under a new policy, and tells it to close if it would not be let in.
+    /// Judges one session under the policy of now, and tells it to close if it would not be let in.
     ///
     /// # Errors
     ///
     /// Why it would not be.
     pub fn judge_one(&self, live: &Live, policy: &Policy, now: UnixTime) -> Result<(), Denial> {
-        match live.opening.standing.judge_again(policy, now) {
-            Ok(end) => {
-                if let Some(end) = end {
-                    self.shorten(live, end);
-                }
-                Ok(())
-            }
-            Err(denial) => {
-                live.signal.close(CloseReason::of(&denial));
-                Err(denial)
-            }
+        self.judge(live, policy, now).inspect_err(|denial| {
+            self.end(live, CloseReason::of(denial));
+        })
+    }
+
+    fn judge(&self, live: &Live, policy: &Policy, now: UnixTime) -> Result<(), Denial> {
+        if let Some(next) = live.judge_again(policy, now)? {
+            self.deadlines.lock().push(Reverse((next, live.id)));
+        }
+        Ok(())
+    }
+
+    /// Prolongs the sessions of a user and device type on a route by a new proof.
+    pub fn renew(&self, key: ClaimKey, route: &str, renewal: &Renewal) -> Renewed {
+        let ids = {
+            let living = self.living.lock();
+            living.people.get(&key).cloned().unwrap_or_default()
+        };
+        let ends: SmallVec<[UnixTime; 1]> = ids
+            .iter()
+            .filter_map(|id| self.get(*id))
+            .filter(|live| *live.opening.route == *route)
+            .filter_map(|live| self.renew_one(&live, renewal))
+            .collect();
+        Renewed {
+            sessions: ends.len(),
+            expires_at: ends.into_iter().max().filter(|end| *end < UnixTime::NEVER),
         }
     }
 
-    /// Lets a session end earlier; never later, since nobody has seen its credential again.
-    fn shorten(&self, live: &Live, end: UnixTime) {
-        let before = live.deadline.fetch_min(end.as_millis(), Ordering::Relaxed);
-        if before > end.as_millis() {
-            self.deadlines.lock().push(Reverse((end, live.id)));
+    /// Prolongs one session. The answer is when it now ends, [`UnixTime::NEVER`] if it has no end;
+    /// `None` if it is about to.
+    pub fn renew_one(&self, live: &Live, renewal: &Renewal) -> Option<UnixTime> {
+        let end = live.renew(renewal)?;
+        // A session that had no end so far stands in no queue.
+        if let Some(next) = live.next_deadline() {
+            self.deadlines.lock().push(Reverse((next, live.id)));
         }
+        Some(end)
+    }
+
+    /// Ends every session that is meant. Returns how many were told to close.
+    pub fn end_all(&self, reason: CloseReason, is_meant: impl Fn(&Live) -> bool) -> usize {
+        let all = self.all();
+        let meant = all.iter().filter(|live| is_meant(live));
+        meant.filter(|live| self.end(live, reason)).count()
     }
 
     /// Tells every session to close. Returns how many there were.
     pub fn close_all(&self, reason: CloseReason) -> usize {
-        let all: Vec<_> = self.living.lock().values().map(Arc::clone).collect();
-        all.iter().filter(|live| live.signal.close(reason)).count()
+        self.end_all(reason, |_| true)
+    }
+
+    /// Tells a session to close; from then on its place is free. Returns whether it had not been
+    /// told before.
+    pub fn end(&self, live: &Live, reason: CloseReason) -> bool {
+        let is_first = live.signal.close(reason);
+        if is_first && let Some(key) = live.opening.claim_key {
+            self.claims.release(key, live.id);
+        }
+        is_first
+    }
+
+    /// Tells a session to close within its route's jitter, so that not all of them come back at
+    /// once.
+    fn end_in_turn(&self, live: &Live, reason: CloseReason, steady: Steady) -> bool {
+        let delay = share_of(live.opening.rule.jitter, live.id);
+        if delay.is_zero() || reason == CloseReason::Revoked {
+            return self.end(live, reason);
+        }
+        let when = steady.plus(delay);
+        let is_first = live.close_later(when, reason);
+        if is_first {
+            self.silences.lock().push(Reverse((when, live.id)));
+        }
+        is_first
+    }
+
+    /// All living sessions of this moment.
+    pub fn all(&self) -> Vec<Arc<Live>> {
+        self.living.lock().all.values().map(Arc::clone).collect()
+    }
+
+    pub fn get(&self, id: SessionId) -> Option<Arc<Live>> {
+        self.living.lock().all.get(&id).map(Arc::clone)
     }
 
     pub fn len(&self) -> usize {
-        self.living.lock().len()
+        self.living.lock().all.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -160,21 +253,14 @@ impl Registry {
     fn forget_the_dead(&self) {
         let living = self.living.lock();
         let mut deadlines = self.deadlines.lock();
-        if deadlines.len() > QUEUE_SLACK.max(4 * living.len()) {
-            deadlines.retain(|Reverse((_, id))| living.contains_key(id));
+        if deadlines.len() > QUEUE_SLACK.max(4 * living.all.len()) {
+            deadlines.retain(|Reverse((_, id))| living.all.contains_key(id));
         }
-    }
-
-    fn get(&self, id: SessionId) -> Option<Arc<Live>> {
-        self.living.lock().get(&id).map(Arc::clone)
     }
 }
 
 /// Takes out the next entry whose time has come.
-fn pop_due<T: Ord + Copy>(
-    queue: &Mutex<BinaryHeap<Reverse<(T, SessionId)>>>,
-    now: T,
-) -> Option<SessionId> {
+fn pop_due<T: Ord + Copy>(queue: &Queue<T>, now: T) -> Option<SessionId> {
     let mut queue = queue.lock();
     let Reverse((when, id)) = queue.peek().copied()?;
     if when > now {
@@ -182,33 +268,6 @@ fn pop_due<T: Ord + Copy>(
     }
     queue.pop();
     Some(id)
-}
-
-impl Live {
-    /// Notes bytes from the client, its sign of life.
-    pub fn received(&self, bytes: usize, steady: Steady) {
-        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.last_received
-            .store(steady.as_millis(), Ordering::Relaxed);
-    }
-
-    /// Notes bytes to the client. A push to somebody who is gone is no sign of life.
-    pub fn sent(&self, bytes: usize) {
-        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Bytes from and to the client.
-    pub fn bytes(&self) -> (u64, u64) {
-        (
-            self.received.load(Ordering::Relaxed),
-            self.sent.load(Ordering::Relaxed),
-        )
-    }
-
-    fn silence_end(&self) -> Steady {
-        Steady::from_millis(self.last_received.load(Ordering::Relaxed))
-            .plus(self.opening.idle_timeout)
-    }
 }
 
 impl Session {
@@ -219,106 +278,25 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let mut living = self.registry.living.lock();
-        // Only this very session: a successor under the same id would be another object.
-        if living
-            .get(&self.live.id)
-            .is_some_and(|known| Arc::ptr_eq(known, &self.live))
+        let id = self.live.id;
         {
-            living.remove(&self.live.id);
+            let mut living = self.registry.living.lock();
+            // Only this very session: a successor under the same id would be another object.
+            let is_this = |known: &Arc<Live>| Arc::ptr_eq(known, &self.live);
+            if living.all.get(&id).is_some_and(is_this) {
+                living.all.remove(&id);
+            }
+            if let Some(key) = self.live.opening.claim_key
+                && let Some(ids) = living.people.get_mut(&key)
+            {
+                ids.retain(|known| *known != id);
+                if ids.is_empty() {
+                    living.people.remove(&key);
+                }
+            }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::gate::standing::Standing;
-
-    fn opening(deadline: Option<i64>, idle: u64) -> Opening {
-        Opening {
-            route: Arc::from("ws"),
-            device_type: None,
-            standing: Standing::default(),
-            deadline: deadline.map(UnixTime::from_secs),
-            idle_timeout: Duration::from_secs(idle),
+        if let Some(key) = self.live.opening.claim_key {
+            self.registry.claims.release(key, id);
         }
-    }
-
-    fn closed_for(session: &Session) -> Option<CloseReason> {
-        let waker = std::task::Waker::noop();
-        match session
-            .live()
-            .signal
-            .poll_closed(&std::task::Context::from_waker(waker))
-        {
-            std::task::Poll::Ready(reason) => Some(reason),
-            std::task::Poll::Pending => None,
-        }
-    }
-
-    fn at(secs: u64) -> Steady {
-        Steady::from_millis(secs * 1000)
-    }
-
-    #[test]
-    fn a_session_ends_at_its_deadline_and_not_before() {
-        let registry = Arc::new(Registry::default());
-        let start = UnixTime::from_secs(1000);
-        let session = registry.open(SessionId(1), opening(Some(1020), 120), start, at(0));
-        assert_eq!(registry.sweep(UnixTime::from_millis(1_019_999), at(20)), 0);
-        assert_eq!(closed_for(&session), None);
-        assert_eq!(registry.sweep(UnixTime::from_secs(1020), at(20)), 1);
-        assert_eq!(closed_for(&session), Some(CloseReason::Expired));
-    }
-
-    #[test]
-    fn only_what_the_client_sends_puts_off_the_idle_limit() {
-        let registry = Arc::new(Registry::default());
-        let wall = UnixTime::from_secs(0);
-        let session = registry.open(SessionId(1), opening(None, 10), wall, at(0));
-        session.live().received(1, at(8));
-        session.live().sent(1);
-        assert_eq!(registry.sweep(wall, at(11)), 0);
-        session.live().sent(1);
-        assert_eq!(registry.sweep(wall, at(18)), 1);
-        assert_eq!(closed_for(&session), Some(CloseReason::Idle));
-    }
-
-    #[test]
-    fn a_step_of_the_system_clock_is_no_silence() {
-        let registry = Arc::new(Registry::default());
-        let start = UnixTime::from_secs(0);
-        let session = registry.open(SessionId(1), opening(None, 10), start, at(0));
-        assert_eq!(registry.sweep(UnixTime::from_secs(1_000_000), at(1)), 0);
-        assert_eq!(closed_for(&session), None);
-    }
-
-    #[test]
-    fn ended_sessions_do_not_wait_for_their_deadline_in_the_queue() {
-        let registry = Arc::new(Registry::default());
-        let start = UnixTime::from_secs(0);
-        let open = |id| registry.open(SessionId(id), opening(Some(1_000_000), 10), start, at(0));
-        let stays = open(0);
-        for id in 1..5000 {
-            drop(open(id));
-        }
-        registry.sweep(start, at(0));
-        assert_eq!(registry.deadlines.lock().len(), 1);
-        registry.sweep(UnixTime::from_secs(1_000_000), at(0));
-        assert_eq!(closed_for(&stays), Some(CloseReason::Expired));
-    }
-
-    #[test]
-    fn a_dropped_session_is_forgotten() {
-        let registry = Arc::new(Registry::default());
-        let start = UnixTime::from_secs(0);
-        let session = registry.open(SessionId(7), opening(Some(5), 10), start, at(0));
-        assert_eq!(registry.len(), 1);
-        drop(session);
-        assert!(registry.is_empty());
-        assert_eq!(registry.sweep(UnixTime::from_secs(60), at(60)), 0);
     }
 }

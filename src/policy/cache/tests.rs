@@ -21,6 +21,7 @@ fn proof(not_after: Option<i64>, reuse: Reuse) -> Verified {
         not_after: not_after.map(UnixTime::from_secs),
         key: Digest::of(b"key"),
         grounds: None,
+        token: None,
         reuse,
     }
 }

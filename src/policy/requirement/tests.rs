@@ -14,6 +14,7 @@ fn proof(subject: &str, app: &str, ends: i64) -> Outcome {
         not_after: (ends > 0).then(|| UnixTime::from_secs(ends)),
         key: Digest::of(b"key"),
         grounds: None,
+        token: None,
         reuse: Reuse::Cacheable,
     }))
 }

@@ -45,7 +45,8 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             credential: CredentialRule::default(),
             pass_unverified: Vec::new(),
             set_headers: Vec::new(),
-            session: SessionRule::default(),
+            session: Arc::default(),
+            renews: None,
             upstream: upstream(),
             errors: None,
         };
@@ -161,7 +162,8 @@ fn table_entry() -> Route {
         credential: CredentialRule::default(),
         pass_unverified: Vec::new(),
         set_headers: Vec::new(),
-        session: SessionRule::default(),
+        session: Arc::default(),
+        renews: None,
         upstream: upstream(),
         errors: None,
     }

@@ -61,7 +61,9 @@ impl Asked<'_> {
         match outcome {
             Ok(permit) => {
                 let record = record.admitted(self.policy, &permit, &lookups);
-                if permit.route.websocket {
+                if let Some(route) = &permit.route.renews {
+                    self.renew(stream, route, &permit, record).await
+                } else if permit.route.websocket {
                     self.upgrade(stream, &permit, record).await
                 } else {
                     self.exchange(stream, &permit, record).await

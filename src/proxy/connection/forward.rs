@@ -22,6 +22,7 @@ use crate::proxy::upgrade::{self, Handshaken, Switched};
 use crate::proxy::websocket::{Behind, Opened};
 use crate::request_id;
 use crate::session::SessionId;
+use crate::session::claims::{NoPlace, Reservation};
 use crate::session::registry::Session;
 
 impl Asked<'_> {
@@ -95,6 +96,13 @@ impl Asked<'_> {
             };
             return self.fail_with(stream, &permit.route, refusal, record).await;
         }
+        let place = match self.reserve_place(permit) {
+            Ok(place) => place,
+            Err(no_place) => {
+                let refusal = no_place_left(no_place);
+                return self.fail_with(stream, &permit.route, refusal, record).await;
+            }
+        };
         let session_id = request_id::session_id();
         let pieces = self.outgoing(permit, Some(session_id));
         let answer_headers = self.answer_headers();
@@ -110,8 +118,8 @@ impl Asked<'_> {
         .await;
         match handshaken {
             Ok(Handshaken::Switched(switched)) => {
-                self.open(stream, permit, session_id, switched, record)
-                    .await
+                let opening = (session_id, place);
+                self.open(stream, permit, opening, switched, record).await
             }
             Ok(Handshaken::Declined(declined)) => {
                 let carried = declined.relay(stream, &answer_headers).await;
@@ -126,7 +134,7 @@ impl Asked<'_> {
         &self,
         stream: &mut Stream,
         permit: &Permit<'_>,
-        id: SessionId,
+        (id, place): (SessionId, Option<Reservation>),
         switched: Switched,
         record: Record<'_>,
     ) -> After {
@@ -147,9 +155,17 @@ impl Asked<'_> {
             },
             self.who,
         );
-        // The session is known from here on: a reload either finds it, or is found here.
+        // The session is known from here on: a reload or a revocation either finds it, or is found
+        // here.
         if let Some(refusal) = self.overtaken(permit, opened.session()) {
             return self.fail_with(stream, &permit.route, refusal, record).await;
+        }
+        if let Some(place) = place {
+            let registry = &self.connection.worker.shared.registry;
+            if let Err(no_place) = registry.take_place(opened.session(), place, clock::steady()) {
+                let refusal = no_place_left(no_place);
+                return self.fail_with(stream, &permit.route, refusal, record).await;
+            }
         }
         if let Ok(()) = write_all(stream, &mut [IoSlice::new(&answer)], WRITE_STALL).await {
             record.finish(Outcome::Upgraded);
@@ -160,13 +176,29 @@ impl Asked<'_> {
         }
     }
 
-    /// The refusal, if a policy that took force since the verdict would not let the session in.
+    /// Keeps a place for the session where the route counts them.
+    fn reserve_place(&self, permit: &Permit<'_>) -> Result<Option<Reservation>, NoPlace> {
+        let (Some(rule), Some(key)) = (permit.route.session.per_device, permit.claim_key()) else {
+            return Ok(None);
+        };
+        let claims = &self.connection.worker.shared.registry.claims;
+        claims.reserve(key, rule, clock::steady()).map(Some)
+    }
+
+    /// Whether the policy or the revocations have changed since the verdict.
+    pub(super) fn is_overtaken(&self, permit: &Permit<'_>) -> bool {
+        let policy = self.connection.worker.shared.policy();
+        policy.generation != permit.generation || policy.revocations.epoch() != permit.epoch
+    }
+
+    /// The refusal, if a policy or a revocation that came since the verdict would not let the
+    /// session in.
     fn overtaken(&self, permit: &Permit<'_>, session: &Session) -> Option<Refusal<'static>> {
-        let shared = &self.connection.worker.shared;
-        let policy = shared.policy();
-        if policy.generation == permit.generation {
+        if !self.is_overtaken(permit) {
             return None;
         }
+        let shared = &self.connection.worker.shared;
+        let policy = shared.policy();
         let denial = shared
             .registry
             .judge_one(session.live(), &policy, clock::now())
@@ -174,7 +206,7 @@ impl Asked<'_> {
         Some(Refusal {
             status: denial.status(),
             reason: denial.reason(),
-            message: "a new configuration does not let this in",
+            message: "a change since the credential was checked does not let this in",
             headers: denial_headers(&denial, &policy),
         })
     }
@@ -216,5 +248,22 @@ impl Asked<'_> {
             }
             Err(failure) => self.fail(stream, &permit.route, failure, record).await,
         }
+    }
+}
+
+fn no_place_left(no_place: NoPlace) -> Refusal<'static> {
+    match no_place {
+        NoPlace::Taken => Refusal {
+            status: 429,
+            reason: "limited",
+            message: "this device type is connected already",
+            headers: String::new(),
+        },
+        NoPlace::TooOften { retry_after } => Refusal {
+            status: 429,
+            reason: "limited",
+            message: "connections of this device type replace each other too often",
+            headers: format!("Retry-After: {}\r\n", retry_after.as_secs() + 1),
+        },
     }
 }

@@ -1,0 +1,125 @@
+use super::*;
+use crate::principal::Principal;
+use crate::scheme::{Constraints, Reuse, token_digest};
+
+const NOW: UnixTime = UnixTime::from_secs(1000);
+
+fn verified(principal: Principal, issued_at: Option<i64>) -> Verified {
+    Verified {
+        principal: Arc::new(principal),
+        constraints: Constraints::default(),
+        not_after: None,
+        key: Digest::of(b"key"),
+        grounds: None,
+        token: Some(Arc::new(TokenFacts {
+            digest: Digest::of(b"token"),
+            id: Some(Arc::from("id-1")),
+            issued_at: issued_at.map(UnixTime::from_secs),
+        })),
+        reuse: Reuse::Cacheable,
+    }
+}
+
+fn ada() -> Principal {
+    Principal {
+        subject: Some(Arc::from("7")),
+        user_type: Some(Arc::from("im_user")),
+        device_type: None,
+        app: Some(Arc::from("shop")),
+    }
+}
+
+fn user(subject: &str, user_type: Option<&str>, device_type: Option<&str>) -> Target {
+    Target::User {
+        subject: Arc::from(subject),
+        user_type: user_type.map(Arc::from),
+        device_type: device_type.map(Arc::from),
+    }
+}
+
+#[track_caller]
+fn check(target: Target, issued_at: Option<i64>, device_type: Option<&str>, expected: bool) {
+    let mut set = RevocationSet::default();
+    let revocation = Revocation {
+        target,
+        issued_before: UnixTime::from_secs(900),
+        expires_at: UnixTime::from_secs(2000),
+    };
+    set.insert(RevocationId(1), revocation.clone());
+    let verified = verified(ada(), issued_at);
+    let suspect = Suspect {
+        verified: &verified,
+        device_type,
+    };
+    assert_eq!(set.covers(&suspect, NOW), expected, "{revocation:?}");
+    let over = UnixTime::from_secs(2000);
+    assert!(!set.covers(&suspect, over), "ended: {revocation:?}");
+    set.remove(RevocationId(1));
+    assert!(!set.covers(&suspect, NOW), "lifted: {revocation:?}");
+    assert!(set.users.is_empty() && set.apps.is_empty() && set.ends.is_empty());
+    assert!(set.tokens.is_empty() && set.token_ids.is_empty());
+}
+
+#[test]
+fn a_revocation_covers_what_it_names_and_nothing_else() {
+    let token = |bytes: &[u8]| Target::Token(Digest::of(bytes));
+    check(token(b"token"), Some(950), None, true);
+    check(token(b"another"), Some(800), None, false);
+    check(Target::TokenId(Arc::from("id-1")), Some(950), None, true);
+    check(Target::TokenId(Arc::from("id-2")), None, None, false);
+    check(Target::App(Arc::from("shop")), None, None, true);
+    check(Target::App(Arc::from("shop")), Some(950), None, false);
+    check(Target::App(Arc::from("7")), None, None, false);
+    check(user("7", None, None), Some(899), None, true);
+    check(user("7", None, None), Some(900), None, false);
+    check(user("7", None, None), None, None, true);
+    check(user("8", None, None), None, None, false);
+    check(user("shop", None, None), None, None, false);
+    check(user("7", Some("im_user"), None), None, None, true);
+    check(user("7", Some("sys_user"), None), None, None, false);
+    check(user("7", None, Some("im_web")), None, Some("im_web"), true);
+    check(user("7", None, Some("im_web")), None, Some("im_ios"), false);
+    check(user("7", None, Some("im_web")), None, None, false);
+}
+
+#[test]
+fn a_signature_made_anew_is_no_other_token() {
+    // {"alg":"ES256"} and {}
+    let one = token_digest(b"eyJhbGciOiJFUzI1NiJ9.e30.AAAA");
+    assert_eq!(one, token_digest(b"eyJhbGciOiJFUzI1NiJ9.e30.BBBB"));
+    assert_ne!(one, token_digest(b"eyJhbGciOiJFUzI1NiJ9.e31.AAAA"));
+    assert_ne!(token_digest(b"opaque.a"), token_digest(b"opaque.b"));
+}
+
+#[test]
+fn the_epoch_moves_with_every_revocation_and_what_has_ended_is_forgotten() {
+    let revocations = Revocations::default();
+    let revocation = |end| Revocation {
+        target: user("7", None, None),
+        issued_before: NOW,
+        expires_at: UnixTime::from_secs(end),
+    };
+    assert_eq!(revocations.epoch(), 0);
+    revocations.add(RevocationId(1), revocation(1500)).unwrap();
+    revocations.add(RevocationId(2), revocation(2000)).unwrap();
+    assert_eq!((revocations.epoch(), revocations.len()), (2, 2));
+    revocations.purge(UnixTime::from_secs(1500));
+    assert_eq!(revocations.len(), 1);
+    assert!(revocations.lift(RevocationId(2)));
+    assert!(!revocations.lift(RevocationId(2)));
+    assert!(revocations.is_empty());
+}
+
+#[test]
+fn an_id_reads_as_it_is_written() {
+    let id = RevocationId(0x00ab);
+    assert_eq!(RevocationId::parse(&id.to_string()), Some(id));
+    for wrong in [
+        "",
+        "ab",
+        "+0000000000000000000000000000ab1",
+        &"g".repeat(32),
+    ] {
+        assert_eq!(RevocationId::parse(wrong), None, "{wrong}");
+    }
+}
