@@ -29,6 +29,34 @@ fn what_only_the_whole_shows_is_a_problem() {
             "authenticators.k: expected headers in `from` that clients may send, not those of \
              `identity`, hop-by-hop or forwarding headers",
         ),
+        (
+            "places for those who have no name",
+            format!(
+                "authenticators: {{ k: {{ from: [{{ header: X-App-Key }}], {KEYS} }} }}\nroutes:\n  - {{ \
+                 match: {{ path: /a }}, websocket: true, require: {{ any_of: [k] }}, session: {{ \
+                 per_device: 1 }}, upstream: im }}"
+            ),
+            "routes[0].session: `per_device` needs a user, but `require` admits some who name none",
+        ),
+        (
+            "a renewal for everybody",
+            "routes:\n  - { match: { path: /a }, websocket: true, require: public, session: { \
+             renew: /r }, upstream: im }"
+                .to_owned(),
+            "routes[0].session: `renew` needs a user, but `require` admits some who name none",
+        ),
+        (
+            "a renewal where there is a route already",
+            format!(
+                "authenticators: {{ j: {{ from: [{{ header: token }}], jwt: {{ keys: [{{ kid: a, \
+                 algorithm: HS256, secret: {{ value: {} }} }}], issuer: any, audience: any }} }} }}\n\
+                 routes:\n  - {{ match: {{ path: /r }}, require: public, upstream: im }}\n  - {{ match: \
+                 {{ path: /a }}, websocket: true, require: {{ any_of: [j] }}, session: {{ renew: /r }}, \
+                 upstream: im }}",
+                "0123456789abcdef0123456789abcdef"
+            ),
+            "routes[1].session.renew: has the same host, path and a method in common with route `/r`",
+        ),
     ] {
         let problems = try_policy(&yaml).unwrap_err();
         assert!(problems.contains(expected), "{case}: {problems}");

@@ -45,6 +45,9 @@ mod reloads;
 /// Sa-Token sessions in a real Redis.
 #[cfg(test)]
 mod sa_token;
+/// What governs a WebSocket after its handshake.
+#[cfg(test)]
+mod sessions;
 /// Listeners with TLS, their certificates, and routes that require it.
 #[cfg(test)]
 mod tls;
