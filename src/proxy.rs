@@ -42,6 +42,7 @@ mod pump;
 mod received;
 mod record;
 pub mod syntax;
+mod tether;
 mod tls;
 mod upgrade;
 mod watch;

@@ -119,9 +119,19 @@ impl CloseReason {
     }
 }
 
+/// What a session is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// An HTTP answer that stays open. Nobody expects its client to say anything.
+    Answer,
+    #[default]
+    WebSocket,
+}
+
 /// What is known of a session when it begins.
 #[derive(Clone, Debug, Default)]
 pub struct Opening {
+    pub kind: Kind,
     pub route: Arc<str>,
     /// The route's rule for its sessions, as it was then.
     pub rule: Arc<SessionRule>,

@@ -75,7 +75,9 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
         .required("upstream")
         .and_then(|upstream| names::reference(&upstream, "upstream", names.upstreams.as_ref()));
     let credential = fields.or_default("credential", CredentialRule::default(), credential);
-    let session = fields.or_default("session", SessionRule::default(), session::session);
+    let session = fields.or_default("session", SessionRule::default(), |session| {
+        session::session(session, websocket)
+    });
     let pass_unverified = fields.or_default("pass_unverified", Vec::new(), |list| {
         requirement::authenticators(list, names)
     });
@@ -91,9 +93,6 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
             "credential",
             "a public route verifies no credential",
         );
-    }
-    if !websocket {
-        misplaced(&fields, "session", "expected only beside `websocket: true`");
     }
     let Match {
         host,

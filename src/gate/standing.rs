@@ -16,15 +16,15 @@ use crate::gate::{agrees, check_constraints, denied, unless_revoked};
 use crate::policy::Policy;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
 use crate::policy::route::Unrouted;
-use crate::request::Request;
+use crate::request::{METHODS, Request};
 use crate::scheme::{TokenFacts, Verified};
-
-/// The method of every handshake (RFC 6455 §4.1).
-const METHOD: &str = "GET";
 
 /// The ground on which a session stands. It holds no credential and no policy.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
+    method: &'static str,
+    /// It is a WebSocket's handshake.
+    websocket: bool,
     host: Box<str>,
     path: Box<str>,
     /// It came over TLS.
@@ -60,7 +60,10 @@ impl Standing {
             })
             .collect();
         let claimed = admission.and_then(|admission| admission.device.as_ref());
+        let method = METHODS.iter().find(|known| **known == request.head.method);
         Self {
+            method: method.copied().unwrap_or_default(),
+            websocket: permit.route.websocket,
             host: request.host_name().into(),
             path: request.path.into(),
             secure: request.secure,
@@ -96,7 +99,7 @@ impl Standing {
     pub fn judge_again(&self, policy: &Policy, now: UnixTime) -> Result<Option<UnixTime>, Denial> {
         let route = policy
             .routes()
-            .choose(&self.host, &self.path, METHOD)
+            .choose(&self.host, &self.path, self.method)
             .map_err(|unrouted| match unrouted {
                 Unrouted::NoRoute => Denial::NoRoute,
                 Unrouted::Method { allow } => Denial::Method { allow },
@@ -104,7 +107,7 @@ impl Standing {
         if route.require_tls && !self.secure {
             return Err(Denial::TlsRequired);
         }
-        if !route.websocket {
+        if route.websocket != self.websocket {
             return Err(Denial::NoRoute);
         }
         let (combine, ids, device_rule) = match &route.require {

@@ -20,6 +20,7 @@ use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
 use crate::proxy::pump::Pump;
 use crate::proxy::received::Received;
+use crate::proxy::tether::{Govern, Tether};
 use crate::proxy::watch::Watch;
 use crate::wire::body::{Body, Framing, Side, response_framing};
 use crate::wire::head::{self, HeadLimits, ResponseHead, Version};
@@ -57,6 +58,8 @@ pub(crate) struct Exchange<'a, 'p> {
     pub(crate) behind: &'a [u8],
     /// The header lines that we add to the answer.
     pub(crate) answer_headers: &'a AnswerLines,
+    /// What makes a session of it if it stays open.
+    pub(crate) govern: &'a dyn Govern,
     pub(crate) started: Instant,
 }
 
@@ -172,6 +175,8 @@ async fn relay(
         keep_alive,
         permit,
         answer_headers,
+        govern,
+        started,
         ..
     } = exchange;
     let head = parse(answer.bytes())?;
@@ -190,6 +195,10 @@ async fn relay(
         },
     );
 
+    let mut tether = Tether::new(govern, started);
+    tether
+        .look_at(&head)
+        .map_err(|()| Failure::Upstream("an answer that may not begin any more"))?;
     let mut download = if dechunk {
         Pump::dechunking()
     } else {
@@ -211,15 +220,17 @@ async fn relay(
         .map_err(|_| Failure::Cut { status })?;
     drop(slices);
 
-    let upload_ended = finish(
+    let ended = finish(
         client,
         &mut upstream,
         &mut upload,
         &mut download,
         &mut watch,
+        &mut tether,
     )
-    .await
-    .map_err(|()| Failure::Cut { status })?;
+    .await;
+    tether.end(ended.is_ok());
+    let upload_ended = ended.map_err(|()| Failure::Cut { status })?;
     if upstream_stays && upload_ended && upstream_silent && !download.has_leftover() {
         pool::keep(&permit.route.upstream, upstream);
     }
@@ -245,9 +256,13 @@ async fn finish(
     upload: &mut Pump,
     download: &mut Pump,
     watch: &mut Watch,
+    tether: &mut Tether<'_>,
 ) -> Result<bool, ()> {
     let mut upload_stopped = false;
     while !download.is_done() {
+        if tether.until_long().is_some_and(|left| left.is_zero()) {
+            tether.begin()?;
+        }
         let before = (upload.progress(), download.progress());
         let limit = if download.waits_for_source() {
             BODY_STALL
@@ -265,6 +280,9 @@ async fn finish(
                     upload_stopped = true;
                 }
             }
+            if tether.poll_cut(cx).is_ready() {
+                return Poll::Ready(Err(()));
+            }
             match download.poll_pump(cx, upstream, client) {
                 // Through: where its framing says, or where its connection ends.
                 Poll::Ready(result) => Poll::Ready(result.map_err(|_| ()).map(|()| true)),
@@ -274,8 +292,16 @@ async fn finish(
                 Poll::Pending => Poll::Pending,
             }
         });
-        if timeout(limit, step).await.map_err(|_| ())?? {
-            break;
+        let until_long = tether.until_long().filter(|left| *left < limit);
+        match timeout(until_long.unwrap_or(limit), step).await {
+            Ok(through) => {
+                if through? {
+                    break;
+                }
+            }
+            // Nobody is late; the answer has become a long one.
+            Err(_) if until_long.is_some() => tether.begin()?,
+            Err(_) => return Err(()),
         }
     }
     // Over TLS the last bytes may have been taken and not yet sent.

@@ -11,8 +11,9 @@ use crate::gate::standing::Standing;
 use crate::metrics::{Gauged, OpenSession};
 use crate::proxy::Worker;
 use crate::proxy::record::Who;
+use crate::proxy::tether::Governed;
 use crate::session::registry::Session;
-use crate::session::{Opening, SessionId};
+use crate::session::{Kind, Opening, SessionId};
 use crate::tunnel;
 
 /// Both handshakes are done.
@@ -34,8 +35,42 @@ pub(crate) struct Behind {
     pub(crate) from_upstream: Vec<u8>,
 }
 
+/// Registers a session. From here on its deadline is watched.
+pub(crate) fn register(
+    worker: &Worker,
+    permit: &Permit<'_>,
+    kind: Kind,
+    standing: Standing,
+    id: SessionId,
+) -> Governed {
+    let route = &permit.route;
+    let admission = permit.admission.as_ref();
+    let opening = Opening {
+        kind,
+        route: Arc::clone(&route.name),
+        rule: Arc::clone(&route.session),
+        authenticator: admission.map(|admission| Arc::clone(&admission.authenticator)),
+        principal: admission.map(|admission| Arc::clone(&admission.principal)),
+        device_type: permit.device_type().cloned(),
+        claim_key: permit.claim_key(),
+        standing,
+        not_after: admission.and_then(|admission| admission.not_after),
+    };
+    // A name of the configuration; what a token says of its device is not.
+    let device_type = admission
+        .and_then(|admission| admission.device.as_ref())
+        .map(|device| &*device.device_type);
+    let shared = &worker.shared;
+    Governed {
+        gauge: shared.metrics.session_opened(&route.name, device_type),
+        session: shared
+            .registry
+            .open(id, opening, clock::now(), clock::steady()),
+    }
+}
+
 impl Opened {
-    /// Registers the session. From here on its deadline is watched.
+    /// Registers the session of a WebSocket.
     pub(crate) fn register(
         worker: &Worker,
         permit: &Permit<'_>,
@@ -44,31 +79,10 @@ impl Opened {
         behind: Behind,
         who: Who,
     ) -> Self {
-        let route = &permit.route;
+        let Governed { session, gauge } = register(worker, permit, Kind::WebSocket, standing, id);
         let admission = permit.admission.as_ref();
-        let opening = Opening {
-            route: Arc::clone(&route.name),
-            rule: Arc::clone(&route.session),
-            authenticator: admission.map(|admission| Arc::clone(&admission.authenticator)),
-            principal: admission.map(|admission| Arc::clone(&admission.principal)),
-            device_type: permit.device_type().cloned(),
-            claim_key: permit.claim_key(),
-            standing,
-            not_after: admission.and_then(|admission| admission.not_after),
-        };
-        // A name of the configuration; what a token says of its device is not.
-        let device_type = admission
-            .and_then(|admission| admission.device.as_ref())
-            .map(|device| &*device.device_type);
-        let gauge = worker
-            .shared
-            .metrics
-            .session_opened(&route.name, device_type);
         Self {
-            session: worker
-                .shared
-                .registry
-                .open(id, opening, clock::now(), clock::steady()),
+            session,
             gauge,
             behind,
             subject: admission.and_then(|admission| admission.principal.subject.clone()),

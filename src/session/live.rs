@@ -14,7 +14,7 @@ use crate::revocation::Suspect;
 use crate::scheme::{Rejection, TokenFacts};
 use crate::session::deadline::{self, Due};
 use crate::session::signal::CloseSignal;
-use crate::session::{CloseReason, Opening, SessionId};
+use crate::session::{CloseReason, Kind, Opening, SessionId};
 
 /// A session remembers no more of its earlier tokens than these; older ones have long expired.
 const MOST_TOKENS: usize = 32;
@@ -141,17 +141,19 @@ impl Live {
     }
 
     /// The next moment on the steady clock at which something is due.
-    pub(super) fn next_silence(&self) -> Steady {
+    pub(super) fn next_silence(&self) -> Option<Steady> {
         let rule = &self.opening.rule;
         let last = self.last_received();
-        let silence = last.plus(rule.idle_timeout);
         let state = self.state.lock();
-        let ping = rule.ping.map(|every| last.max(state.pinged).plus(every));
+        let (silence, ping) = match self.opening.kind {
+            Kind::Answer => (None, None),
+            Kind::WebSocket => (
+                Some(last.plus(rule.idle_timeout)),
+                rule.ping.map(|every| last.max(state.pinged).plus(every)),
+            ),
+        };
         let closing = state.closing.map(|(when, _)| when);
-        [ping, closing]
-            .into_iter()
-            .flatten()
-            .fold(silence, Steady::min)
+        [silence, ping, closing].into_iter().flatten().min()
     }
 
     /// Does what is due on the steady clock. The answer is why the session ends, if it does.
@@ -163,6 +165,9 @@ impl Live {
             && when <= steady
         {
             return Some(reason);
+        }
+        if self.opening.kind == Kind::Answer {
+            return None;
         }
         if last.plus(rule.idle_timeout) <= steady {
             return Some(CloseReason::Idle);

@@ -82,9 +82,9 @@ impl Registry {
         if let Some(next) = live.next_deadline() {
             self.deadlines.lock().push(Reverse((next, id)));
         }
-        self.silences
-            .lock()
-            .push(Reverse((live.next_silence(), id)));
+        if let Some(next) = live.next_silence() {
+            self.silences.lock().push(Reverse((next, id)));
+        }
         Session {
             live,
             registry: Arc::clone(self),
@@ -126,10 +126,8 @@ impl Registry {
             let Some(live) = self.get(id) else { continue };
             if let Some(reason) = live.do_silences(steady) {
                 closed += usize::from(self.end(&live, reason));
-            } else {
-                self.silences
-                    .lock()
-                    .push(Reverse((live.next_silence(), id)));
+            } else if let Some(next) = live.next_silence() {
+                self.silences.lock().push(Reverse((next, id)));
             }
         }
         closed

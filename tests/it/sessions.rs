@@ -1,6 +1,7 @@
 //! What governs a WebSocket after its handshake: how many one user may have, when each ends, and
 //! what prolongs it.
 
+mod answers;
 mod places;
 mod renewal;
 mod revocations;

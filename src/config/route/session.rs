@@ -1,4 +1,5 @@
-//! `session`: how long a WebSocket may live, and how many of one user and device type.
+//! `session`: how long a socket or an open answer may live, and how many sockets one user may have on
+//! one device type.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,8 +45,26 @@ const LONGEST_NOTICE: usize = 4096;
 /// More connections of one device than this are no limit.
 const MOST_PER_DEVICE: u32 = 1000;
 
-pub(super) fn session(cursor: &Cursor<'_>) -> Option<SessionRule> {
+/// Keys that an HTTP answer has no use for.
+const WEBSOCKET_ONLY: [&str; 7] = [
+    "idle_timeout",
+    "notice",
+    "on_conflict",
+    "per_device",
+    "ping",
+    "renew",
+    "replace_limit",
+];
+
+pub(super) fn session(cursor: &Cursor<'_>, websocket: bool) -> Option<SessionRule> {
     let fields = cursor.map(&SESSION)?;
+    if !websocket {
+        for key in WEBSOCKET_ONLY {
+            if let Some(misplaced) = fields.get(key) {
+                misplaced.problem("expected only beside `websocket: true`");
+            }
+        }
+    }
     let defaults = SessionRule::default();
     let duration =
         |key, default, from, to| fields.or_default(key, default, |value| value.duration(from..=to));

@@ -18,12 +18,13 @@ use crate::proxy::io::{WRITE_STALL, write_all};
 use crate::proxy::outgoing::{self, Facts};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::record::{Outcome, Record};
+use crate::proxy::tether::{Govern, Governed};
 use crate::proxy::upgrade::{self, Handshaken, Switched};
-use crate::proxy::websocket::{Behind, Opened};
+use crate::proxy::websocket::{self, Behind, Opened};
 use crate::request_id;
-use crate::session::SessionId;
 use crate::session::claims::{NoPlace, Reservation};
 use crate::session::registry::Session;
+use crate::session::{Kind, SessionId};
 
 impl Asked<'_> {
     pub(super) async fn exchange(
@@ -38,6 +39,10 @@ impl Asked<'_> {
         let started = Instant::now();
         let overhead = started.saturating_duration_since(self.head_read);
         record.series().overhead(overhead);
+        let governor = Governor {
+            asked: self,
+            permit,
+        };
         let exchange = Exchange {
             connector: &worker.connector,
             client: stream,
@@ -51,6 +56,7 @@ impl Asked<'_> {
             head: self.head_bytes,
             behind: self.behind,
             answer_headers: &answer_headers,
+            govern: &governor,
             started,
         };
         let carried = match &worker.shared.carrier {
@@ -247,6 +253,31 @@ impl Asked<'_> {
                 }
             }
             Err(failure) => self.fail(stream, &permit.route, failure, record).await,
+        }
+    }
+}
+
+/// Makes a session of a request whose answer stays open.
+struct Governor<'a, 'p> {
+    asked: &'a Asked<'a>,
+    permit: &'a Permit<'p>,
+}
+
+impl Govern for Governor<'_, '_> {
+    fn begin(&self) -> Option<Governed> {
+        let worker = self.asked.connection.worker;
+        let standing = Standing::of(self.permit, self.asked.policy, &self.asked.request);
+        let governed = websocket::register(
+            worker,
+            self.permit,
+            Kind::Answer,
+            standing,
+            request_id::session_id(),
+        );
+        // Known from here on, as a WebSocket is.
+        match self.asked.overtaken(self.permit, &governed.session) {
+            None => Some(governed),
+            Some(_) => None,
         }
     }
 }

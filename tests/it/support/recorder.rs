@@ -3,6 +3,7 @@
 //! The script of a backend is a function from one [`Exchange`] to bytes on the socket, so that it
 //! can answer early, late, wrongly, in pieces or not at all.
 
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -173,7 +174,11 @@ impl Exchange {
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // The gate may have gone away; the test sees it on the client's side.
-        let _ = self.wire.send(bytes.as_ref());
+        let _ = self.try_send(bytes);
+    }
+
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.wire.send(bytes.as_ref())
     }
 
     /// Ends the connection after this exchange.
