@@ -119,6 +119,11 @@ impl Frames {
         self.saw_close
     }
 
+    /// Payload bytes of the current frame that have not come; 0 also within a header.
+    pub(super) const fn left(&self) -> u64 {
+        self.left
+    }
+
     /// How many bytes can be read without reading past the end of the current frame or, at a
     /// boundary, of the next one. Never 0.
     ///
