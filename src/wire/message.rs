@@ -16,10 +16,10 @@ use crate::wire::frames::{FrameError, Frames, Sender};
 #[cfg(test)]
 mod tests;
 
-/// How much may be fed until the reader has found what it looks for. Every byte and every frame
-/// counts, those of messages that were given out included.
+/// How much may be fed in all, messages that were given out included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
+    /// Of payload: what is on the wire besides is at most a header for each frame.
     pub bytes: usize,
     pub frames: usize,
 }
@@ -151,7 +151,7 @@ impl Messages {
         *bytes = rest;
         if left > 0 {
             self.frames.feed(piece)?;
-            self.take(piece);
+            self.take_payload(piece);
         } else {
             self.header.extend_from_slice(piece);
             self.frames.feed(piece)?;
@@ -174,9 +174,8 @@ impl Messages {
             return Err(MessageError::Reserved);
         }
         let payload = usize::try_from(self.frames.left()).unwrap_or(usize::MAX);
-        let bytes = payload.saturating_add(self.header.len());
         let frames = self.left.frames.checked_sub(1);
-        let bytes = self.left.bytes.checked_sub(bytes);
+        let bytes = self.left.bytes.checked_sub(payload);
         self.left = Budget {
             frames: frames.ok_or(MessageError::TooMany)?,
             bytes: bytes.ok_or(MessageError::TooLong)?,
@@ -219,7 +218,7 @@ impl Messages {
     }
 
     /// Takes payload of the current frame.
-    fn take(&mut self, piece: &[u8]) {
+    fn take_payload(&mut self, piece: &[u8]) {
         let Some(message) = self.control.as_mut().or(self.data.as_mut()) else {
             return;
         };

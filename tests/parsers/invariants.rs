@@ -139,7 +139,8 @@ pub(crate) fn messages(bytes: &[u8]) {
     let (found, _, rest) = whole;
     let raw: usize = found.iter().map(|message| message.raw.len()).sum();
     assert_eq!(raw + rest.len(), bytes.len());
-    assert!(raw <= budget.bytes && found.len() <= budget.frames);
+    let payload: usize = found.iter().map(|message| message.payload.len()).sum();
+    assert!(payload <= budget.bytes && found.len() <= budget.frames);
     for message in &found {
         let text = std::str::from_utf8(&message.payload);
         assert!(message.kind != Kind::Text || text.is_ok());
