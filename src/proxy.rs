@@ -34,6 +34,7 @@ mod connection;
 mod exchange;
 mod forwarded;
 mod io;
+pub(crate) mod keepalive;
 mod outgoing;
 mod pieces;
 pub mod pool;

@@ -21,7 +21,7 @@ use pingora::services::listening::Service;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::admin::Health;
-use crate::proxy::{Shared, Worker, pool};
+use crate::proxy::{Shared, Worker, keepalive, pool};
 use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::signals::{self, Signals};
@@ -229,6 +229,7 @@ fn bind(address: SocketAddr, shares: bool) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shares)?;
     socket.set_nonblocking(true)?;
+    keepalive::set_for_accepted(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket)

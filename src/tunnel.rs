@@ -2,8 +2,8 @@
 //!
 //! Bytes pass as they are, in both directions at once. The tunnel follows frame boundaries only so
 //! that it can end a session properly: it stops each direction between two frames, sends a Close
-//! frame with a code to both sides, and gives up on a side that does not take it in time.
-//! While a session is silent, it holds no buffer.
+//! frame with a code to both sides, and gives up on a side that does not take it in time. At
+//! such places it also says to the client what the gate has to say. While a session is silent, it holds no buffer.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -16,14 +16,18 @@ use crate::clock::{self, UnixTime};
 use crate::session::CloseReason;
 use crate::session::live::Live;
 use crate::session::registry::Session;
+use crate::session::signal::Asked;
 use crate::wire::frames::Sender;
 
 mod close;
 mod direction;
+mod inspection;
 mod scratch;
+mod sieve;
 
 use close::say_goodbye;
-use direction::{Broken, Direction};
+use direction::{Broken, Direction, ping_payload};
+pub use inspection::{Inspected, Inspection, Inspector};
 
 /// How long a direction may take to reach the end of the frame it is in.
 const TO_BOUNDARY: Duration = Duration::from_millis(1500);
@@ -82,15 +86,19 @@ pub trait Side: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Side for T {}
 
 /// Carries frames until the session ends. `from_client` and `from_upstream` are bytes that arrived
-/// behind the two handshake heads.
+/// behind the two handshake heads. Without an inspection every message passes.
 pub async fn run(
     mut client: impl Side,
     mut upstream: impl Side,
     from_client: Vec<u8>,
     from_upstream: Vec<u8>,
     session: &Session,
+    inspection: Option<Inspection>,
 ) -> Ended {
-    let mut up = Direction::new(Sender::Client);
+    let mut up = match inspection {
+        Some(inspection) => Direction::inspected(inspection),
+        None => Direction::new(Sender::Client),
+    };
     let mut down = Direction::new(Sender::Server);
     let live = session.live();
     let by = match (up.begin(from_client), down.begin(from_upstream)) {
@@ -119,12 +127,23 @@ fn poll_carry(
     closer: &mut Option<Ending>,
     live: &Live,
 ) -> Poll<Ending> {
-    if let Poll::Ready(reason) = live.signal.poll_closed(cx) {
-        return Poll::Ready(Ending::Gate(reason));
-    }
+    let spoken = match live.signal.asked(cx) {
+        Asked::Close(reason) => return Poll::Ready(Ending::Gate(reason)),
+        Asked::Nothing => Poll::Ready(Ok(())),
+        Asked::Speak => {
+            let ping = ping_payload(live.id);
+            let (sides, sent) = ((&mut *upstream, &mut *client), |n| live.sent(n));
+            let on_ping = || up.expect_pong(ping);
+            down.poll_speak(cx, sides, sent, &live.signal, ping, on_ping)
+        }
+    };
     // Down first: when an upstream closes, its last words should be read before a failed write to
     // it makes the kernel forget them.
-    let broken_down = down.poll_carry(cx, upstream, client, |n| live.sent(n));
+    let broken_down = match spoken {
+        Poll::Ready(Ok(())) => down.poll_carry(cx, upstream, client, |n| live.sent(n)),
+        Poll::Ready(Err(broken)) => Poll::Ready(broken),
+        Poll::Pending => Poll::Pending,
+    };
     if down.saw_close() {
         closer.get_or_insert(Ending::Upstream);
     }
@@ -140,6 +159,7 @@ fn poll_carry(
     // Whoever sent a Close frame first has ended the session, whichever connection ended first.
     Poll::Ready(match broken {
         Broken::Framing => Ending::Gate(CloseReason::ProtocolError),
+        Broken::Told(reason) => Ending::Gate(reason),
         Broken::Sink => closer.unwrap_or(sink),
         Broken::Source => closer.unwrap_or(source),
     })

@@ -1,4 +1,4 @@
-//! Bytes to meaning: HTTP/1 heads, the end of a body, WebSocket frames.
+//! Bytes to meaning: HTTP/1 heads, the end of a body, WebSocket frames and messages.
 //!
 //! Pure functions and small state machines, without I/O. They decide where things begin and end
 //! and leave the bytes alone: what was judged is what is forwarded. Whatever two readers could
@@ -8,3 +8,4 @@
 pub mod body;
 pub mod frames;
 pub mod head;
+pub mod message;

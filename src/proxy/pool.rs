@@ -18,6 +18,7 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncRead as _, ReadBuf};
 
 use crate::policy::upstream::Upstream;
+use crate::proxy::keepalive;
 
 /// Idle connections that are kept per upstream and worker.
 const KEPT: usize = 128;
@@ -120,7 +121,8 @@ pub(crate) async fn connect(
         };
         let mut last = ConnectError::Resolve(io::ErrorKind::NotFound.into());
         for address in addresses {
-            let peer = HttpPeer::new(address, false, String::new());
+            let mut peer = HttpPeer::new(address, false, String::new());
+            peer.options.tcp_keepalive = Some(keepalive::of_upstream());
             match connector.new_stream(&peer).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = ConnectError::Connect(error),

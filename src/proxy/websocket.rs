@@ -109,7 +109,7 @@ impl Opened {
             from_client,
             from_upstream,
         } = behind;
-        let ended = tunnel::run(client, upstream, from_client, from_upstream, &session).await;
+        let ended = tunnel::run(client, upstream, from_client, from_upstream, &session, None).await;
         let live = session.live();
         let age = ended.at.since(live.since);
         let (received, sent) = live.bytes();

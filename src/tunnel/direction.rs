@@ -6,22 +6,29 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
+use crate::session::CloseReason;
 use crate::tunnel::Side;
+use crate::tunnel::inspection::Inspection;
 use crate::tunnel::scratch::with_scratch;
+use crate::tunnel::sieve::Sieve;
 use crate::wire::frames::{FrameError, Frames, Sender};
+
+mod ending;
+mod speak;
+
+pub(super) use speak::ping_payload;
 
 /// What has been read and not yet written, and where in a frame it stands.
 #[derive(Debug)]
 pub(super) struct Direction {
     frames: Frames,
+    /// What does not pass, or not at once; mostly everything passes.
+    sieve: Option<Box<Sieve>>,
     /// Read, but not yet accepted by the other side; empty and unallocated most of the time.
     pending: Vec<u8>,
     mode: Mode,
     discarded: usize,
 }
-
-/// So much is read of a source whose sink takes no more, before it is cut.
-const MOST_DISCARDED: usize = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -41,45 +48,51 @@ pub(super) enum Broken {
     Sink,
     /// The reading side is gone (end of file or error).
     Source,
+    /// What was read ends the session.
+    Told(CloseReason),
 }
 
 impl Direction {
     pub(super) fn new(sender: Sender) -> Self {
         Self {
             frames: Frames::new(sender),
+            sieve: None,
             pending: Vec::new(),
             mode: Mode::Carrying,
             discarded: 0,
         }
     }
 
+    /// The direction from a client whose texts are inspected.
+    pub(super) fn inspected(inspection: Inspection) -> Self {
+        Self {
+            sieve: Some(Box::new(Sieve::inspecting(inspection))),
+            ..Self::new(Sender::Client)
+        }
+    }
+
     /// Takes bytes that arrived with the handshake.
-    pub(super) fn begin(&mut self, early: Vec<u8>) -> Result<(), Broken> {
+    pub(super) fn begin(&mut self, mut early: Vec<u8>) -> Result<(), Broken> {
         let (good, result) = self.follow(&early);
-        self.pending = early;
-        self.pending.truncate(good);
+        early.truncate(good);
+        match &mut self.sieve {
+            Some(sieve) => sieve.sift(&early, &mut self.pending)?,
+            None => self.pending = early,
+        }
         result.map_err(|_| Broken::Framing)
+    }
+
+    /// Keeps the Pong to this Ping from the upstream.
+    pub(super) fn expect_pong(&mut self, ping: [u8; 16]) {
+        let frames = &self.frames;
+        self.sieve
+            .get_or_insert_with(|| Box::new(Sieve::after(frames.clone())))
+            .expect_pong(ping);
     }
 
     /// Whether a Close frame has passed, or begun to.
     pub(super) fn saw_close(&self) -> bool {
         self.frames.saw_close()
-    }
-
-    /// Whether a Close frame may still be sent in this direction.
-    pub(super) fn can_close(&self) -> bool {
-        matches!(self.mode, Mode::Carrying | Mode::Finishing)
-            && self.pending.is_empty()
-            && self.frames.at_boundary()
-            && !self.frames.saw_close()
-    }
-
-    /// Nothing more is to be written; the source may end.
-    pub(super) fn discard(&mut self) {
-        if self.mode != Mode::Ended {
-            self.pending = Vec::new();
-            self.mode = Mode::Discarding;
-        }
     }
 
     /// Ready only when the direction cannot go on.
@@ -91,89 +104,35 @@ impl Direction {
         moved: impl Fn(usize),
     ) -> Poll<Broken> {
         loop {
+            let is_inspecting = match &mut self.sieve {
+                Some(sieve) => match sieve.poll_inspected(cx, &mut self.pending) {
+                    Poll::Ready(Err(broken)) => return Poll::Ready(self.broke(broken)),
+                    Poll::Ready(Ok(())) => false,
+                    Poll::Pending => true,
+                },
+                None => false,
+            };
             // Nothing more is read while the other side is behind: that is the backpressure.
             let step = match ready!(self.poll_flush(cx, to)) {
+                Ok(()) if is_inspecting => return Poll::Pending,
                 Ok(()) => ready!(self.poll_fill(cx, from, to, usize::MAX)),
                 Err(_) => Err(Broken::Sink),
             };
             match step {
                 Ok(n) => moved(n),
-                Err(broken) => {
-                    self.mode = match broken {
-                        Broken::Framing => self.mode,
-                        Broken::Sink => Mode::Discarding,
-                        Broken::Source => Mode::Finishing,
-                    };
-                    return Poll::Ready(broken);
-                }
+                Err(broken) => return Poll::Ready(self.broke(broken)),
             }
         }
     }
 
-    /// Carries on to the end of the frame that is under way. Ready when there, or never to be.
-    pub(super) fn poll_to_boundary(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: &mut impl Side,
-        to: &mut impl Side,
-    ) -> Poll<()> {
-        while self.mode == Mode::Carrying {
-            if ready!(self.poll_flush(cx, to)).is_err() {
-                self.mode = Mode::Discarding;
-                break;
-            }
-            if self.frames.at_boundary() {
-                break;
-            }
-            let limit = self.frames.max_take();
-            if ready!(self.poll_fill(cx, from, to, limit)).is_err() {
-                self.mode = Mode::Discarding;
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Carries on to the end of the source, tells the sink, and is then ready. If the sink takes
-    /// no more, the source is still read to its end.
-    pub(super) fn poll_drain(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: &mut impl Side,
-        to: &mut impl Side,
-    ) -> Poll<()> {
-        loop {
-            match self.mode {
-                Mode::Carrying => {
-                    // The mode has changed when this is ready.
-                    let _ = ready!(self.poll_carry(cx, from, to, |_| ()));
-                    if self.mode == Mode::Carrying {
-                        self.mode = Mode::Discarding;
-                    }
-                }
-                Mode::Finishing => {
-                    let told = match ready!(self.poll_flush(cx, to)) {
-                        Ok(()) => ready!(Pin::new(&mut *to).poll_shutdown(cx)),
-                        Err(error) => Err(error),
-                    };
-                    // Whether or not it heard, there is nothing more to tell.
-                    drop(told);
-                    self.mode = Mode::Ended;
-                }
-                Mode::Discarding => {
-                    let read = with_scratch(|scratch| {
-                        let mut buffer = ReadBuf::new(scratch);
-                        let read = Pin::new(&mut *from).poll_read(cx, &mut buffer);
-                        read.map(|result| result.map_or(0, |()| buffer.filled().len()))
-                    });
-                    let n = ready!(read);
-                    self.discarded += n;
-                    if n == 0 || self.discarded > MOST_DISCARDED {
-                        self.mode = Mode::Ended;
-                    }
-                }
-                Mode::Ended => return Poll::Ready(()),
-            }
-        }
+    /// Notes what there is still to do after this.
+    fn broke(&mut self, broken: Broken) -> Broken {
+        self.mode = match broken {
+            Broken::Framing | Broken::Told(_) => self.mode,
+            Broken::Sink => Mode::Discarding,
+            Broken::Source => Mode::Finishing,
+        };
+        broken
     }
 
     /// Reads once and writes at once as much as the other side takes. Never `Ok(0)`.
@@ -193,7 +152,17 @@ impl Direction {
                 return Poll::Ready(Err(Broken::Source));
             }
             let (good, followed) = self.follow(bytes);
-            let bytes = bytes.get(..good).unwrap_or_default();
+            let mut bytes = bytes.get(..good).unwrap_or_default();
+            let mut sifted = Vec::new();
+            if let Some(sieve) = &mut self.sieve
+                && !sieve.lets_pass(&mut self.frames)
+            {
+                if let Err(broken) = sieve.sift(bytes, &mut sifted) {
+                    self.pending = sifted;
+                    return Poll::Ready(Err(broken));
+                }
+                bytes = &sifted;
+            }
             let written = match Pin::new(&mut *to).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) if !bytes.is_empty() => return Poll::Ready(Err(Broken::Sink)),
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Sink)),

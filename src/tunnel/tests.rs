@@ -7,6 +7,13 @@ use crate::clock::UnixTime;
 use crate::session::registry::Registry;
 use crate::session::{Opening, SessionId};
 
+/// Texts that are looked at before they pass.
+mod inspecting;
+/// What the gate itself says, and what becomes of the answer.
+mod speaking;
+/// Streams made at random, cut anywhere.
+mod streams;
+
 /// A tunnel between two in-memory pipes, with the far ends in the test's hands.
 struct Rig {
     client: DuplexStream,
@@ -16,6 +23,15 @@ struct Rig {
 }
 
 fn rig(pipe: usize, from_client: &[u8], from_upstream: &[u8]) -> Rig {
+    rig_with(pipe, from_client, from_upstream, None)
+}
+
+fn rig_with(
+    pipe: usize,
+    from_client: &[u8],
+    from_upstream: &[u8],
+    inspection: Option<Inspection>,
+) -> Rig {
     let (client, near_client) = duplex(pipe);
     let (upstream, near_upstream) = duplex(pipe);
     let registry = Arc::new(Registry::default());
@@ -34,6 +50,7 @@ fn rig(pipe: usize, from_client: &[u8], from_upstream: &[u8]) -> Rig {
             early_client,
             early_upstream,
             &session,
+            inspection,
         )
         .await
         .by

@@ -11,18 +11,26 @@
 //! something of its own. Payload is counted and never unmasked. The RSV bits pass, since they
 //! belong to extensions that the two ends have agreed on.
 
+use std::mem;
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use smallvec::SmallVec;
 
+mod make;
 #[cfg(test)]
 mod tests;
+
+pub use make::{answers_ping, close_frame, ping_frame, text_frame};
 
 /// The longest header: two bytes, a 64-bit length and a mask.
 const HEADER_BYTES: usize = 14;
 /// The largest payload of a control frame (RFC 6455 §5.5).
 const CONTROL_BYTES: u8 = 125;
+const TEXT: u8 = 0x1;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
 /// RFC 6455 §1.3.
 const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -61,6 +69,7 @@ pub struct Frames {
     left: u64,
     in_message: bool,
     saw_close: bool,
+    met_pong: bool,
     failed: Option<FrameError>,
 }
 
@@ -73,6 +82,7 @@ impl Frames {
             left: 0,
             in_message: false,
             saw_close: false,
+            met_pong: false,
             failed: None,
         }
     }
@@ -119,6 +129,17 @@ impl Frames {
         self.saw_close
     }
 
+    /// Whether a Pong frame is under way, or has ended since this was asked before.
+    pub fn met_pong(&mut self) -> bool {
+        let under_way = !self.at_boundary() && self.header[0] & 0x0f == PONG;
+        mem::replace(&mut self.met_pong, under_way) || under_way
+    }
+
+    /// Payload bytes of the current frame that have not come; 0 also within a header.
+    pub(super) const fn left(&self) -> u64 {
+        self.left
+    }
+
     /// How many bytes can be read without reading past the end of the current frame or, at a
     /// boundary, of the next one. Never 0.
     ///
@@ -148,7 +169,8 @@ impl Frames {
             self.have = 0;
             match opcode {
                 0x0..=0x2 => self.in_message = !fin,
-                0x8 => self.saw_close = true,
+                CLOSE => self.saw_close = true,
+                PONG => self.met_pong = true,
                 _ => {}
             }
         }
@@ -204,38 +226,6 @@ impl Frames {
     const fn masked(&self) -> bool {
         self.header[1] & 0x80 != 0
     }
-}
-
-/// A Close frame, masked if a client is to send it.
-///
-/// The reason is cut to the 123 bytes that a control frame has room for, at the end of a
-/// character.
-pub fn close_frame(code: u16, reason: &str, mask: Option<[u8; 4]>) -> SmallVec<[u8; 131]> {
-    let room = usize::from(CONTROL_BYTES) - 2;
-    let reason = reason
-        .get(..reason.floor_char_boundary(room))
-        .unwrap_or_default();
-    let payload = code.to_be_bytes().into_iter().chain(reason.bytes());
-    // The reason was cut to make it fit.
-    let length = u8::try_from(2 + reason.len()).unwrap_or(CONTROL_BYTES);
-
-    let mut frame = SmallVec::new();
-    match mask {
-        None => {
-            frame.extend([0x88, length]);
-            frame.extend(payload);
-        }
-        Some(mask) => {
-            frame.extend([0x88, 0x80 | length]);
-            frame.extend(mask);
-            frame.extend(
-                payload
-                    .zip(mask.into_iter().cycle())
-                    .map(|(byte, mask)| byte ^ mask),
-            );
-        }
-    }
-    frame
 }
 
 /// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).

@@ -36,6 +36,11 @@ fn seeds_of_body() {
 }
 
 #[test]
+fn seeds_of_messages() {
+    run("messages", targets::messages);
+}
+
+#[test]
 fn seeds_of_request_readers() {
     run("head_request", targets::request_readers);
     run("request_readers", targets::request_readers);

@@ -2,7 +2,9 @@
 
 use imgate::proxy::syntax;
 use imgate::wire::body::{Body, BodyError, Dechunk, Framing, Side};
+use imgate::wire::frames::Sender;
 use imgate::wire::head::{self, HeadError, HeadLimits, Headers, RequestHead, ResponseHead};
+use imgate::wire::message::{Budget, Kind, Message, MessageError, Messages};
 
 /// The limits of the reference configuration.
 const LIMITS: HeadLimits = HeadLimits {
@@ -109,6 +111,63 @@ pub(crate) fn body(bytes: &[u8]) {
     if let Ok(strict) = feed(Side::Request, [bytes]) {
         assert_eq!(taken, Ok(strict));
     }
+}
+
+/// Messages do not depend on how their bytes come, and no byte is lost. The first byte chooses who
+/// sends, and how much may be.
+pub(crate) fn messages(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let sender = [Sender::Client, Sender::Server][usize::from(first & 1)];
+    let budget = match first >> 1 {
+        0 => Budget {
+            bytes: usize::MAX,
+            frames: usize::MAX,
+        },
+        small => Budget {
+            bytes: usize::from(small) * 4,
+            frames: usize::from(small),
+        },
+    };
+    let whole = read_messages(sender, budget, [bytes]);
+    for cut in cuts(bytes.len()) {
+        let cut = read_messages(sender, budget, [&bytes[..cut], &bytes[cut..]]);
+        assert_eq!(cut, whole);
+    }
+    assert_eq!(read_messages(sender, budget, bytes.chunks(1)), whole);
+    let (found, _, rest) = whole;
+    let raw: usize = found.iter().map(|message| message.raw.len()).sum();
+    assert_eq!(raw + rest.len(), bytes.len());
+    let payload: usize = found.iter().map(|message| message.payload.len()).sum();
+    assert!(payload <= budget.bytes && found.len() <= budget.frames);
+    for message in &found {
+        let text = std::str::from_utf8(&message.payload);
+        assert!(message.kind != Kind::Text || text.is_ok());
+        // What goes on by itself is read alike.
+        let (again, outcome, rest) = read_messages(sender, budget, [&*message.raw]);
+        assert_eq!((outcome, rest), (Ok(()), Vec::new()));
+        assert_eq!(again.len(), 1);
+        assert_eq!(again[0].payload, message.payload);
+    }
+}
+
+fn read_messages<'b>(
+    sender: Sender,
+    budget: Budget,
+    pieces: impl IntoIterator<Item = &'b [u8]>,
+) -> (Vec<Message>, Result<(), MessageError>, Vec<u8>) {
+    let mut messages = Messages::new(sender, budget);
+    let (mut found, mut outcome, mut unread) = (Vec::new(), Ok(()), Vec::new());
+    for piece in pieces {
+        if outcome.is_ok() {
+            outcome = messages.feed(piece);
+            found.extend(messages.by_ref());
+        } else {
+            unread.extend_from_slice(piece);
+        }
+    }
+    (found, outcome, [messages.into_rest(), unread].concat())
 }
 
 fn read_request(bytes: &[u8]) -> Result<Option<RequestHead<'_>>, HeadError> {

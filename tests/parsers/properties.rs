@@ -226,5 +226,6 @@ proptest! {
         targets::head_request(&bytes);
         targets::head_response(&bytes);
         targets::body_readers(&bytes);
+        targets::messages(&bytes);
     }
 }

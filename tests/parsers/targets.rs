@@ -14,6 +14,10 @@ pub(crate) fn body(bytes: &[u8]) {
     invariants::body(bytes);
 }
 
+pub(crate) fn messages(bytes: &[u8]) {
+    invariants::messages(bytes);
+}
+
 pub(crate) fn request_readers(bytes: &[u8]) {
     agree(readers::request(bytes), bytes);
 }

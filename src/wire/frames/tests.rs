@@ -177,6 +177,72 @@ fn a_long_reason_is_cut_after_a_character() {
 }
 
 #[test]
+fn a_text_frame_has_the_shortest_length() {
+    for (length, header) in [
+        (0, vec![0x81, 0]),
+        (125, vec![0x81, 125]),
+        (126, vec![0x81, 126, 0, 126]),
+        (65_535, vec![0x81, 126, 0xff, 0xff]),
+        (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+    ] {
+        let text = "a".repeat(length);
+        assert_eq!(text_frame(&text), [&*header, text.as_bytes()].concat());
+    }
+}
+
+#[test]
+fn the_answer_to_a_ping_is_its_payload_under_any_mask() {
+    let payload = *b"0123456789abcdef";
+    assert_eq!(ping_frame(payload), *b"\x89\x100123456789abcdef");
+    let pong = frame(0x8a, Some([0; 4]), &payload);
+    let xored: Vec<u8> = payload
+        .iter()
+        .zip([1, 2, 3, 4].iter().cycle())
+        .map(|(a, b)| a ^ b)
+        .collect();
+    let mut longer = payload.to_vec();
+    longer.push(0);
+    for (case, pong, expected) in [
+        ("a mask of zeros", pong.clone(), true),
+        ("another mask", frame(0x8a, MASK, &xored), true),
+        ("another payload", frame(0x8a, MASK, &payload), false),
+        ("a ping", frame(0x89, Some([0; 4]), &payload), false),
+        ("a reserved bit", frame(0xca, Some([0; 4]), &payload), false),
+        ("not masked", frame(0x8a, None, &payload), false),
+        ("a longer one", frame(0x8a, Some([0; 4]), &longer), false),
+        (
+            "a shorter one",
+            frame(0x8a, Some([0; 4]), &payload[..15]),
+            false,
+        ),
+        ("not all of it", pong[..21].to_vec(), false),
+        ("nothing", vec![], false),
+    ] {
+        assert_eq!(answers_ping(&pong, payload), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_pong_is_met_from_its_first_byte_to_its_last() {
+    let mut frames = Frames::new(Sender::Server);
+    for (bytes, expected) in [
+        (&b""[..], false),
+        (&[0x81, 0x01], false),
+        (b"a", false),
+        (&[0x8a], true),
+        (&[0x02], true),
+        (b"x", true),
+        (b"y", true),
+        (&[0x89, 0x00], false),
+        (&[0x8a, 0x00, 0x81, 0x00], true),
+        (&[0x82, 0x0a], false),
+    ] {
+        frames.feed(bytes).unwrap();
+        assert_eq!(frames.met_pong(), expected, "after {bytes:x?}");
+    }
+}
+
+#[test]
 fn the_accept_value_is_that_of_the_rfc() {
     assert_eq!(
         &accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="),

@@ -1,10 +1,13 @@
 //! How a socket ends: by its token, by silence, by either end, and with the gate.
 
+use std::time::Duration;
+
 use jsonwebtoken::{Algorithm, EncodingKey};
 
 use super::super::support::frames::{self, Frame, NO_CODE};
 use super::super::support::gate::handshake;
 use super::super::support::mint::{SA_TOKEN_SECRET, claims, jwt, sa_token, sa_token_mixin};
+use super::super::support::net;
 use super::super::support::process::Signal;
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::ws_client::WsClient;
@@ -98,6 +101,30 @@ fn a_client_that_vanishes_ends_the_backends_socket() {
         "{end:?}"
     );
     gate.wait_for_metric("imgate_sessions_open", &open, |count| count < 0.5);
+}
+
+#[test]
+fn the_kernel_looks_after_both_sides_of_a_silent_socket() {
+    let backend = WsBackend::echo();
+    let gate = gate_before(&backend).start();
+    let mut client = gate.client();
+    client.send(handshake("/ws", &good_headers()));
+    assert_eq!(client.answer().status(), 101);
+    let frame = Frame::new(frames::TEXT, "hello");
+    client.send_frame(&frame);
+    assert_eq!(client.frame(), frame);
+    let (at_gate, at_client) = (gate.address(), client.local_address());
+    let backend = backend.address();
+    let minute = Duration::from_secs(50)..=Duration::from_mins(1);
+    // Right after the last byte the timer is that of its acknowledgement.
+    eventually("the client will be asked", || {
+        let next = net::next_keepalive(|local| local == at_gate, |remote| remote == at_client);
+        next.filter(|next| minute.contains(next))
+    });
+    eventually("the backend will be asked", || {
+        let next = net::next_keepalive(|local| local != at_gate, |remote| remote == backend);
+        next.filter(|next| minute.contains(next))
+    });
 }
 
 #[test]
