@@ -2,6 +2,7 @@
 //! what prolongs it.
 
 mod answers;
+mod crowd;
 mod places;
 mod renewal;
 mod revocations;
@@ -49,6 +50,7 @@ routes:
     require: { any_of: [member] }
     session: { at_expiry: keep, max_session: 3s }
     upstream: ws
+  - { name: many, match: { path: /many }, websocket: true, require: { any_of: [member] }, upstream: ws }
   - name: kept
     match: { path: /kept }
     websocket: true

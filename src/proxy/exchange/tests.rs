@@ -1,6 +1,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
 use super::*;
+use crate::proxy::tether::Governed;
 use crate::proxy::tls;
 
 #[tokio::test]
@@ -14,12 +15,14 @@ async fn an_exchange_ends_when_its_answer_has_left_the_session() {
     let mut upload = Pump::new(Body::new(Framing::None, Side::Request));
     let mut download = Pump::new(Body::new(Framing::Length(LENGTH as u64), Side::Response));
     let mut watch = Watch::default();
+    let mut tether = Tether::new(&Nobody, Instant::now());
     let mut finishing = Box::pin(finish(
         &mut client,
         &mut upstream,
         &mut upload,
         &mut download,
         &mut watch,
+        &mut tether,
     ));
     for _ in 0..10 {
         let polled = poll_fn(|cx| Poll::Ready(finishing.as_mut().poll(cx))).await;
@@ -29,4 +32,13 @@ async fn an_exchange_ends_when_its_answer_has_left_the_session() {
     let (ended, read) = tokio::join!(finishing, reader.read_exact(&mut arrived));
     assert_eq!((ended, read.unwrap()), (Ok(true), LENGTH));
     assert_eq!(arrived, vec![7; LENGTH]);
+}
+
+/// No answer becomes a session here.
+struct Nobody;
+
+impl Govern for Nobody {
+    fn begin(&self) -> Option<Governed> {
+        None
+    }
 }
