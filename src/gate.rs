@@ -118,8 +118,12 @@ async fn judge<'r>(
         .transpose()?;
     let extracted = extract_all(policy, ids, request)?;
     let judged = authenticate_all(policy, &extracted, now, lookups).await;
-    let admitted = requirement::combine(combine, &judged)
-        .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
+    let admitted = requirement::combine(combine, &judged).map_err(|unmet| {
+        if unmet == Unmet::NoCredential && is_of_another_page(&extracted) {
+            return Denial::Forbidden(Refusal::Origin);
+        }
+        denied(unmet, combine, &judged, ids)
+    })?;
     for (_, proof) in &admitted.verified {
         check_constraints(route, proof)?;
     }
@@ -130,10 +134,15 @@ async fn judge<'r>(
     Ok(Permit::new(policy, route, admitted, extracted, claimed))
 }
 
-/// Whether a server that splits the query at `;` too would see another credential or claim.
+/// Whether a server that reads cookies in another way, or splits the query at `;` too, would see
+/// another credential or claim.
 ///
 /// On every route: a credential that was not verified must not arrive in any reading.
 fn has_two_readings(policy: &Policy, route: &Route, request: &Request<'_>) -> bool {
+    let mut cookies = policy.headers.credential_cookies.iter();
+    if cookies.any(|name| request.cookie_ambiguous(name)) {
+        return true;
+    }
     if !request.query.is_some_and(|query| query.contains(';')) {
         return false;
     }
@@ -175,7 +184,7 @@ async fn authenticate_all(
     let mut judged = SmallVec::<[Judged; 2]>::new();
     for (position, (id, found)) in extracted.iter().enumerate() {
         let outcome = match (policy.authenticator(*id), found) {
-            (_, Found::Absent) | (None, _) => Outcome::Absent,
+            (_, Found::Absent | Found::OfAnotherPage) | (None, _) => Outcome::Absent,
             (_, Found::Unusable(rejection)) => Outcome::Rejected(*rejection),
             (Some(authenticator), Found::Present(extracted)) => {
                 let credential = Credential::single(&extracted.token);
@@ -205,7 +214,7 @@ async fn authenticate_all(
 fn same_credential(extracted: &PerAuthenticator<'_>, position: usize) -> usize {
     let at = |at: usize| match extracted.get(at) {
         Some((_, Found::Present(extracted))) => Some(extracted),
-        Some((_, Found::Absent | Found::Unusable(_))) | None => None,
+        Some((_, Found::Absent | Found::OfAnotherPage | Found::Unusable(_))) | None => None,
     };
     let Some(ours) = at(position) else {
         return position;
@@ -213,6 +222,12 @@ fn same_credential(extracted: &PerAuthenticator<'_>, position: usize) -> usize {
     (0..position)
         .find(|&earlier| at(earlier).is_some_and(|theirs| theirs.is_same_as(ours)))
         .unwrap_or(position)
+}
+
+/// Whether some credential would have been there, had another page asked.
+fn is_of_another_page(extracted: &PerAuthenticator<'_>) -> bool {
+    let mut found = extracted.iter().map(|(_, found)| found);
+    found.any(|found| *found == Found::OfAnotherPage)
 }
 
 fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[AuthenticatorId]) -> Denial {
@@ -269,7 +284,7 @@ fn claim_device<'r>(
 ) -> Result<Option<Extracted<'r>>, Denial> {
     match extract::credential(&rule.from, request) {
         Ok(Found::Present(claimed)) => Ok(Some(claimed)),
-        Ok(Found::Absent | Found::Unusable(_)) => Ok(None),
+        Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),
         Err(Ambiguous) => Err(Denial::Ambiguous),
     }
 }
