@@ -24,6 +24,7 @@ if [ -z "${1:-}" ]; then
   # The servers that tests/paths compares the gate with; what is not Debian's comes below.
   PATH=$PATH:/usr/sbin need nginx nginx-light
   need node nodejs
+  need "${CHROMIUM:-chromium}" chromium # tests/browser
   need javac default-jdk-headless
   if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
     missing+=(ca-certificates)

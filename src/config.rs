@@ -20,6 +20,7 @@ mod header;
 mod listener;
 mod names;
 mod notation;
+mod origin;
 mod revocations;
 mod route;
 mod settings;

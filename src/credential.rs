@@ -44,6 +44,9 @@ impl fmt::Debug for Credential<'_> {
 /// A place in a request where a credential, or a claim about one, can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carrier {
+    /// A cookie of exactly this name. Browsers send it unasked, whichever page makes the request, so it
+    /// counts only in requests from pages of these origins.
+    Cookie { name: String, origins: Vec<String> },
     /// A header. The name is as written, compared in any case; `prefix` is a word such as `Bearer` that may stand
     /// before the value, in any case.
     Header {
@@ -58,11 +61,19 @@ pub enum Carrier {
 }
 
 impl Carrier {
+    /// The name of the cookie, if it is one.
+    pub fn cookie_name(&self) -> Option<&str> {
+        match self {
+            Self::Cookie { name, .. } => Some(name),
+            Self::Header { .. } | Self::Query { .. } | Self::Subprotocol { .. } => None,
+        }
+    }
+
     /// The name of the header, if it is one.
     pub fn header_name(&self) -> Option<&str> {
         match self {
             Self::Header { name, .. } => Some(name),
-            Self::Query { .. } | Self::Subprotocol { .. } => None,
+            Self::Cookie { .. } | Self::Query { .. } | Self::Subprotocol { .. } => None,
         }
     }
 
@@ -70,7 +81,24 @@ impl Carrier {
     pub fn query_name(&self) -> Option<&str> {
         match self {
             Self::Query { name } => Some(name),
-            Self::Header { .. } | Self::Subprotocol { .. } => None,
+            Self::Cookie { .. } | Self::Header { .. } | Self::Subprotocol { .. } => None,
+        }
+    }
+
+    /// Whether a verified credential leaves this place: it goes upstream in another, or not at all.
+    pub const fn is_for_the_gate_alone(&self) -> bool {
+        matches!(self, Self::Cookie { .. } | Self::Subprotocol { .. })
+    }
+
+    /// Whether what stands here counts in a request from a page of this origin. Compared whole, in
+    /// any case.
+    pub fn counts_from(&self, origin: Option<&[u8]>) -> bool {
+        match self {
+            Self::Cookie { origins, .. } => origin.is_some_and(|origin| {
+                let mut listed = origins.iter();
+                listed.any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin))
+            }),
+            Self::Header { .. } | Self::Query { .. } | Self::Subprotocol { .. } => true,
         }
     }
 
@@ -80,7 +108,8 @@ impl Carrier {
             (Self::Header { name: one, .. }, Self::Header { name: two, .. }) => {
                 one.eq_ignore_ascii_case(two)
             }
-            (Self::Query { name: one }, Self::Query { name: two })
+            (Self::Cookie { name: one, .. }, Self::Cookie { name: two, .. })
+            | (Self::Query { name: one }, Self::Query { name: two })
             | (Self::Subprotocol { prefix: one }, Self::Subprotocol { prefix: two }) => one == two,
             _ => false,
         }

@@ -120,14 +120,17 @@ async fn judge<'r>(
     let extracted = extract_all(policy, ids, request)?;
     // Whoever judges before a revocation is in the set must be able to tell that there was one.
     let epoch = policy.revocations.epoch();
-    let device = claimed_name(device_rule, claimed.as_ref());
     let means = Means {
         fresh: route.renews.is_some(),
-        device,
+        device: claimed_name(device_rule, claimed.as_ref()),
     };
     let judged = authenticate_all(policy, &extracted, means, now, lookups).await;
-    let admitted = requirement::combine(combine, &judged)
-        .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
+    let admitted = requirement::combine(combine, &judged).map_err(|unmet| {
+        if unmet == Unmet::NoCredential && is_of_another_page(&extracted) {
+            return Denial::Forbidden(Refusal::Origin);
+        }
+        denied(unmet, combine, &judged, ids)
+    })?;
     for (_, proof) in &admitted.verified {
         check_constraints(route, proof)?;
     }
@@ -158,10 +161,15 @@ fn claimed_name<'a>(
     rule?.resolve(&claim.token).map(|name| &**name)
 }
 
-/// Whether a server that splits the query at `;` too would see another credential or claim.
+/// Whether a server that reads cookies in another way, or splits the query at `;` too, would see
+/// another credential or claim.
 ///
 /// On every route: a credential that was not verified must not arrive in any reading.
 fn has_two_readings(policy: &Policy, route: &Route, request: &Request<'_>) -> bool {
+    let mut cookies = policy.headers.credential_cookies.iter();
+    if cookies.any(|name| request.cookie_ambiguous(name)) {
+        return true;
+    }
     if !request.query.is_some_and(|query| query.contains(';')) {
         return false;
     }
@@ -204,7 +212,7 @@ async fn authenticate_all(
     let mut judged = SmallVec::<[Judged; 2]>::new();
     for (position, (id, found)) in extracted.iter().enumerate() {
         let outcome = match (policy.authenticator(*id), found) {
-            (_, Found::Absent) | (None, _) => Outcome::Absent,
+            (_, Found::Absent | Found::OfAnotherPage) | (None, _) => Outcome::Absent,
             (_, Found::Unusable(rejection)) => Outcome::Rejected(*rejection),
             (Some(authenticator), Found::Present(extracted)) => {
                 let credential = Credential::single(&extracted.token);
@@ -264,7 +272,7 @@ fn unless_revoked(
 fn same_credential(extracted: &PerAuthenticator<'_>, position: usize) -> usize {
     let at = |at: usize| match extracted.get(at) {
         Some((_, Found::Present(extracted))) => Some(extracted),
-        Some((_, Found::Absent | Found::Unusable(_))) | None => None,
+        Some((_, Found::Absent | Found::OfAnotherPage | Found::Unusable(_))) | None => None,
     };
     let Some(ours) = at(position) else {
         return position;
@@ -272,6 +280,12 @@ fn same_credential(extracted: &PerAuthenticator<'_>, position: usize) -> usize {
     (0..position)
         .find(|&earlier| at(earlier).is_some_and(|theirs| theirs.is_same_as(ours)))
         .unwrap_or(position)
+}
+
+/// Whether some credential would have been there, had another page asked.
+fn is_of_another_page(extracted: &PerAuthenticator<'_>) -> bool {
+    let mut found = extracted.iter().map(|(_, found)| found);
+    found.any(|found| *found == Found::OfAnotherPage)
 }
 
 fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[AuthenticatorId]) -> Denial {
@@ -330,7 +344,7 @@ fn claim_device<'r>(
 ) -> Result<Option<Extracted<'r>>, Denial> {
     match extract::credential(&rule.from, request) {
         Ok(Found::Present(claimed)) => Ok(Some(claimed)),
-        Ok(Found::Absent | Found::Unusable(_)) => Ok(None),
+        Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),
         Err(Ambiguous) => Err(Denial::Ambiguous),
     }
 }

@@ -1,8 +1,8 @@
 //! A request as the gate sees it: a head whose syntax was checked, and where it came from.
 //!
-//! Here are also the parameters of its query. They are read in one way, the way of HTML forms,
-//! and [`Request::query_ambiguous`] tells when another usual way would read another value. What
-//! a parameter or a header proves is decided elsewhere.
+//! Here are also the parameters of its query and its cookies. They are read in one way, the way of
+//! HTML forms and of browsers, and [`Request::query_ambiguous`] and [`Request::cookie_ambiguous`]
+//! tell when another usual way would read another value. What they prove is decided elsewhere.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use crate::wire::head::RequestHead;
 
+pub mod cookies;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -66,6 +67,11 @@ impl<'r> Request<'r> {
             Some((name, port)) if !port.ends_with(']') => name,
             _ => self.host,
         }
+    }
+
+    /// The origin of the page that asks (RFC 6454 §7), as the browser names it.
+    pub fn origin(&self) -> Option<&'r [u8]> {
+        self.head.single("origin").ok().flatten()
     }
 
     /// The parameters of the query in order, split at `&` alone.

@@ -1,7 +1,7 @@
-//! Places in a request where something can be: `header`, `query`, `subprotocol`.
+//! Places in a request where something can be: `cookie`, `header`, `query`, `subprotocol`.
 
-use super::cursor::{Cursor, Keys};
-use super::{header, notation};
+use super::cursor::{Cursor, Fields, Keys};
+use super::{header, notation, origin};
 use crate::credential::Carrier;
 
 /// Where a credential can be; at least one place, none of them twice.
@@ -20,8 +20,15 @@ pub(super) fn destination(cursor: &Cursor<'_>) -> Option<Carrier> {
 }
 
 const CREDENTIAL: Keys = Keys {
-    known: &["header", "prefix", "query", "subprotocol"],
-    later: &["cookie", "origins"],
+    known: &[
+        "cookie",
+        "header",
+        "origins",
+        "prefix",
+        "query",
+        "subprotocol",
+    ],
+    later: &[],
 };
 const CLAIM: Keys = Keys {
     known: &["header", "query"],
@@ -49,9 +56,28 @@ fn carrier(cursor: &Cursor<'_>, keys: &'static Keys) -> Option<Carrier> {
         .known
         .iter()
         .copied()
-        .filter(|key| *key != "prefix" && fields.has(key))
+        .filter(|key| !OF_ONE_KIND.iter().any(|(of, _)| of == key) && fields.has(key))
         .collect();
+    if let [kind] = kinds.as_slice()
+        && !belongs_together(&fields, kind)
+    {
+        return None;
+    }
     match kinds.as_slice() {
+        ["cookie"] => {
+            let name = fields.get("cookie")?.parsed(COOKIE_NAME, |text| {
+                let is_name = notation::is_token(text) && !text.starts_with('$');
+                is_name.then(|| text.to_owned())
+            });
+            // Whoever could leave it out would let every page speak for its visitors.
+            let origins = fields
+                .required("origins")
+                .and_then(|list| origin::origins(&list));
+            Some(Carrier::Cookie {
+                name: name?,
+                origins: origins?,
+            })
+        }
         ["header"] => {
             let name = header::name(&fields.get("header")?)?;
             let prefix = match fields.get("prefix") {
@@ -61,10 +87,6 @@ fn carrier(cursor: &Cursor<'_>, keys: &'static Keys) -> Option<Carrier> {
                 None => None,
             };
             Some(Carrier::Header { name, prefix })
-        }
-        [kind] if fields.has("prefix") => {
-            fields.problem(format!("`prefix` is for headers, not beside `{kind}`"));
-            None
         }
         ["query"] => {
             let name = fields.get("query")?.non_empty_text()?.to_owned();
@@ -77,16 +99,34 @@ fn carrier(cursor: &Cursor<'_>, keys: &'static Keys) -> Option<Carrier> {
             })?;
             Some(Carrier::Subprotocol { prefix })
         }
-
         _ => {
             let expected = if keys.known.contains(&"subprotocol") {
-                "one of `header`, `query` and `subprotocol`"
+                "one of `cookie`, `header`, `query` and `subprotocol`"
             } else {
                 "one of `header` and `query`"
             };
             fields.choose(kinds.len(), expected)
         }
     }
+}
+
+/// Keys that say more about one kind of place, and the kind.
+const OF_ONE_KIND: [(&str, &str); 2] = [("origins", "cookie"), ("prefix", "header")];
+
+/// RFC 6265, section 4.1.1; names with a dollar sign are attributes to some servers (RFC 2965).
+const COOKIE_NAME: &str = "the name of a cookie, a token that does not begin with `$`";
+
+/// Reports a key that says something about another kind of place.
+fn belongs_together(fields: &Fields<'_>, kind: &str) -> bool {
+    let mut strangers = OF_ONE_KIND
+        .iter()
+        .filter(|(key, of)| *of != kind && fields.has(key))
+        .peekable();
+    let is_fine = strangers.peek().is_none();
+    for (key, of) in strangers {
+        fields.problem(format!("`{key}` is for a {of}, not beside `{kind}`"));
+    }
+    is_fine
 }
 
 /// A header is one place, whatever its prefix; so are two subprotocols of which one begins like the
@@ -96,10 +136,17 @@ fn is_same_place(a: &Carrier, b: &Carrier) -> bool {
         (Carrier::Header { name: a, .. }, Carrier::Header { name: b, .. }) => {
             a.eq_ignore_ascii_case(b)
         }
-        (Carrier::Query { name: a }, Carrier::Query { name: b }) => a == b,
+        (Carrier::Cookie { name: a, .. }, Carrier::Cookie { name: b, .. })
+        | (Carrier::Query { name: a }, Carrier::Query { name: b }) => a == b,
         (Carrier::Subprotocol { prefix: a }, Carrier::Subprotocol { prefix: b }) => {
             a.starts_with(b.as_str()) || b.starts_with(a.as_str())
         }
-        (Carrier::Header { .. } | Carrier::Query { .. } | Carrier::Subprotocol { .. }, _) => false,
+        (
+            Carrier::Cookie { .. }
+            | Carrier::Header { .. }
+            | Carrier::Query { .. }
+            | Carrier::Subprotocol { .. },
+            _,
+        ) => false,
     }
 }

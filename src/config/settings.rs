@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cursor::{Cursor, Keys};
 use super::document::{CacheLimits, Cors, ErrorFormat, Identity, Limits, Listener, Reload, Sign};
-use super::{header, notation, source, strength};
+use super::{header, notation, origin, source, strength};
 use crate::wire::head::MOST_HEADERS;
 
 pub(super) fn error_format(cursor: &Cursor<'_>) -> Option<ErrorFormat> {
@@ -57,13 +57,13 @@ fn sign(cursor: &Cursor<'_>) -> Option<Sign> {
 
 pub(super) fn cors(cursor: &Cursor<'_>) -> Option<Cors> {
     let fields = cursor.map(&CORS)?;
-    let origins = fields.required("origins")?.non_empty_list()?;
+    let origins = origin::origins(&fields.required("origins")?);
     let headers = fields.or_default("headers", Vec::new(), |list| {
         Some(list.list()?.iter().filter_map(allowed_header).collect())
     });
     let max_age = fields.or_default("max_age", MINUTE * 10, |age| age.duration(SECOND..=DAY));
     Some(Cors {
-        origins: origins.iter().filter_map(origin).collect(),
+        origins: origins?,
         headers,
         max_age,
     })
@@ -201,27 +201,4 @@ fn allowed_header(cursor: &Cursor<'_>) -> Option<String> {
     cursor.parsed("the name of a header", |text| {
         (notation::is_token(text) && text != "*").then(|| text.to_owned())
     })
-}
-
-/// An origin as browsers send it (RFC 6454, section 6.2).
-fn origin(cursor: &Cursor<'_>) -> Option<String> {
-    if cursor.is_word("*") {
-        cursor.problem("every site could use its visitors' credentials, expected single origins");
-        return None;
-    }
-    cursor.parsed(
-        "an origin such as `https://chat.example.com`, without a path or a default port",
-        |text| {
-            let lower = text.to_ascii_lowercase();
-            let (scheme, authority) = lower.split_once("://")?;
-            let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-            let is_default_port = (scheme == "https" && authority.ends_with(":443"))
-                || (scheme == "http" && authority.ends_with(":80"));
-            let is_authority = notation::is_host(authority) || notation::is_host_port(authority);
-            (is_scheme && is_authority && !is_default_port).then_some(lower)
-        },
-    )
 }

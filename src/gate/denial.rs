@@ -44,6 +44,8 @@ pub enum Refusal {
     DeviceType {
         allowed: Vec<Arc<str>>,
     },
+    /// There is a cookie, but it does not count from the page that asks, and nothing else is there.
+    Origin,
     /// The key is not for this route.
     Route,
     UserType,
@@ -66,7 +68,7 @@ impl Denial {
     /// The reason word of answers, logs and metrics.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Ambiguous | Self::Forbidden(Refusal::Conflict) => "conflict",
+            Self::Ambiguous | Self::Forbidden(Refusal::Conflict | Refusal::Origin) => "conflict",
             Self::BadHandshake | Self::TlsRequired | Self::UpgradeRequired => "upgrade",
             Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
             Self::Forbidden(Refusal::Route) => "wrong_app",
@@ -89,6 +91,9 @@ impl Denial {
             }
             Self::Forbidden(Refusal::DeviceType { allowed }) => {
                 format!("device type must be one of {}", allowed.join(", "))
+            }
+            Self::Forbidden(Refusal::Origin) => {
+                "the cookie counts only in requests whose `Origin` is one of its pages".to_owned()
             }
             Self::Forbidden(Refusal::Route) => "the key is not valid for this route".to_owned(),
             Self::Forbidden(Refusal::UserType) => "this user type is not allowed here".to_owned(),

@@ -13,6 +13,8 @@ use crate::scheme::Rejection;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'r> {
     Absent,
+    /// Only a cookie, in a request from a page that it is not for. It is no credential.
+    OfAnotherPage,
     Present(Extracted<'r>),
     /// Filled in a way that no credential can be.
     Unusable(Rejection),
@@ -60,13 +62,15 @@ pub fn credential<'r>(carriers: &[Carrier], request: &Request<'r>) -> Result<Fou
     let mut found = Found::Absent;
     for (position, carrier) in carriers.iter().enumerate() {
         let here = match carrier {
+            Carrier::Cookie { name, .. } => cookie(name, carrier, position, request)?,
             Carrier::Header { name, prefix } => header(name, prefix.as_deref(), position, request)?,
             Carrier::Query { name } => query(name, position, request)?,
             Carrier::Subprotocol { prefix } => subprotocol(prefix, position, request)?,
         };
         found = match (found, here) {
             (Found::Absent, here) => here,
-            (found, Found::Absent) => found,
+            (found, Found::Absent | Found::OfAnotherPage) => found,
+            (Found::OfAnotherPage, here) => here,
             (Found::Present(first), Found::Present(second)) if first.token == second.token => {
                 Found::Present(first)
             }
@@ -74,6 +78,35 @@ pub fn credential<'r>(carriers: &[Carrier], request: &Request<'r>) -> Result<Fou
         };
     }
     Ok(found)
+}
+
+/// Browsers send cookies with every request to their host, whichever page makes it. So the page has
+/// to be one that the cookie is for, and a request that names none proves nothing.
+fn cookie<'r>(
+    name: &str,
+    carrier: &Carrier,
+    position: usize,
+    request: &Request<'r>,
+) -> Result<Found<'r>, Ambiguous> {
+    let mut cookies = request
+        .cookies()
+        .filter(|cookie| cookie.name == name.as_bytes());
+    let Some(cookie) = cookies.next() else {
+        return Ok(Found::Absent);
+    };
+    // Of several headers some servers read one, and others join them with commas.
+    let is_doubled = cookies.next().is_some() || request.head.header("cookie").nth(1).is_some();
+    let token = cookie.content().ok_or(Ambiguous)?;
+    if is_doubled {
+        return Err(Ambiguous);
+    }
+    if token.is_empty() {
+        return Ok(Found::Absent);
+    }
+    if !carrier.counts_from(request.origin()) {
+        return Ok(Found::OfAnotherPage);
+    }
+    Ok(present(Cow::Borrowed(token), cookie.value, position))
 }
 
 fn header<'r>(

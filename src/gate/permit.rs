@@ -5,10 +5,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
+use crate::credential::Carrier;
 use crate::gate::PerAuthenticator;
 use crate::gate::extract::{Extracted, Found};
 use crate::policy::Policy;
-use crate::policy::authenticator::AuthenticatorId;
+use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::requirement::Admitted;
 use crate::policy::route::Route;
 use crate::principal::{ClaimKey, Principal};
@@ -88,7 +89,7 @@ impl<'r> Permit<'r> {
             .filter(|(id, _)| is_verified(*id))
             .filter_map(|(id, found)| match found {
                 Found::Present(extracted) => Some((id, extracted)),
-                Found::Absent | Found::Unusable(_) => None,
+                Found::Absent | Found::OfAnotherPage | Found::Unusable(_) => None,
             })
             .collect();
         let name = policy
@@ -132,6 +133,16 @@ impl<'r> Permit<'r> {
         let same =
             |(_, theirs): &(_, Extracted<'_>)| ours.is_some_and(|ours| theirs.is_same_as(ours));
         credentials.iter().position(same).unwrap_or(position)
+    }
+
+    /// The place of the verified credential at `position`, whose authenticator this is.
+    pub(super) fn carrier<'a>(
+        &self,
+        position: usize,
+        authenticator: &'a Authenticator,
+    ) -> Option<&'a Carrier> {
+        let (_, extracted) = self.admission.as_ref()?.credentials.get(position)?;
+        authenticator.carriers.get(extracted.carrier)
     }
 
     /// The device type, where the route asks for one or the credential names one.

@@ -14,6 +14,7 @@ use crate::gate::denial::{Denial, Refusal};
 use crate::gate::permit::Permit;
 use crate::gate::{agrees, check_constraints, denied, unless_revoked};
 use crate::policy::Policy;
+use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
 use crate::policy::route::Unrouted;
 use crate::request::{METHODS, Request};
@@ -41,6 +42,19 @@ struct Proof {
     /// Equal for proofs of the same credential.
     credential: usize,
     verified: Arc<Verified>,
+    /// Of a credential that came in a cookie: the origin of the page.
+    page: Option<Box<[u8]>>,
+}
+
+impl Proof {
+    /// Whether the authenticator would still look at a cookie from that page.
+    fn is_found_by(&self, authenticator: &Authenticator) -> bool {
+        let Some(page) = self.page.as_deref() else {
+            return true;
+        };
+        let mut carriers = authenticator.carriers.iter();
+        carriers.any(|carrier| carrier.cookie_name().is_some() && carrier.counts_from(Some(page)))
+    }
 }
 
 impl Standing {
@@ -52,8 +66,12 @@ impl Standing {
             .flat_map(|admission| &admission.verified)
             .enumerate()
             .filter_map(|(position, (id, verified))| {
+                let authenticator = policy.authenticator(*id)?;
+                let carrier = permit.carrier(position, authenticator);
+                let is_cookie = carrier.is_some_and(|carrier| carrier.cookie_name().is_some());
                 Some(Proof {
-                    authenticator: Arc::clone(&policy.authenticator(*id)?.name),
+                    authenticator: Arc::clone(&authenticator.name),
+                    page: is_cookie.then(|| request.origin()).flatten().map(Box::from),
                     credential: permit.same_credential(position),
                     verified: Arc::clone(verified),
                 })
@@ -126,7 +144,8 @@ impl Standing {
                 let proof = self
                     .proofs
                     .iter()
-                    .find(|proof| proof.authenticator == authenticator.name);
+                    .find(|proof| proof.authenticator == authenticator.name)
+                    .filter(|proof| proof.is_found_by(authenticator));
                 let outcome = proof.map_or(Outcome::Absent, |proof| {
                     let upheld = authenticator.uphold(&proof.verified, as_of(proof, now));
                     unless_revoked(policy, upheld, self.device_type.as_deref(), now)

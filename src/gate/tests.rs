@@ -32,6 +32,12 @@ authenticators:
       secret: { value: "0123456789abcdef0123456789abcdef" }
       user_types: [im_user]
       sessions: { none: { max_age: 12h } }
+  cookie-users:
+    from: [{ cookie: im, origins: [https://chat.example.com] }, { header: token3 }]
+    sa_token:
+      secret: { value: "0123456789abcdef0123456789abcdef" }
+      user_types: [im_user]
+      sessions: { none: { max_age: 12h } }
   bearer-users:
     from: [{ header: Authorization, prefix: Bearer }]
     sa_token:
@@ -57,6 +63,8 @@ routes:
     require: { any_of: [users, others], device_type: { from: [{ header: deviceType }], one_of: [im_web, im_pc_mac], aliases: { web: im_web } } }
     upstream: im
   - { name: prefixes, match: { path: /prefixes }, require: { any_of: [bearer-users, prefixed-partners] }, upstream: im }
+  - { name: cookies, match: { path: /cookies }, require: { any_of: [cookie-users] }, upstream: im }
+  - { name: cookie-and-key, match: { path: /cookie-and-key }, require: { all_of: [partners, cookie-users] }, upstream: im }
   - { name: remote, match: { path: /remote }, require: { any_of: [remote] }, upstream: im }
   - name: ws
     match: { path: /ws }

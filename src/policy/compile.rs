@@ -202,8 +202,7 @@ impl Compiler<'_> {
         }
         let arrives_nowhere = |authenticator: &&Arc<Authenticator>| {
             let is = |kind: fn(&Carrier) -> bool| authenticator.carriers.iter().any(kind);
-            is(|carrier| matches!(carrier, Carrier::Subprotocol { .. }))
-                && !is(|carrier| carrier.header_name().is_some())
+            is(Carrier::is_for_the_gate_alone) && !is(|carrier| carrier.header_name().is_some())
         };
         if rule.carried_as.is_none()
             && rule.form != CredentialForm::Strip
@@ -211,8 +210,8 @@ impl Compiler<'_> {
         {
             self.report(
                 place,
-                "a credential from a subprotocol needs a header in `from`, or `credential.as`, \
-                 to arrive in; or `credential: { form: strip }`",
+                "a credential from a cookie or a subprotocol needs a header in `from`, or \
+                 `credential.as`, to arrive in; or `credential: { form: strip }`",
             );
         }
     }

@@ -12,7 +12,7 @@ use crate::config::document::{self, Identity, Requirement};
 use crate::credential::Carrier;
 use crate::policy::Names;
 use crate::policy::authenticator::Authenticator;
-use crate::request::fold_byte;
+use crate::request::{cookies, fold_byte};
 
 /// Header names longer than this are compared by their beginning only; no name of ours is longer.
 const FOLD_BYTES: usize = 128;
@@ -39,6 +39,8 @@ pub struct HeaderRules {
     known: Names<Box<[u8]>, Spellings>,
     /// Query parameters that carry credentials, decoded names.
     pub credential_queries: Vec<String>,
+    /// Cookies that carry credentials.
+    pub credential_cookies: Vec<String>,
     /// Prefixes of subprotocol entries that carry credentials.
     pub credential_subprotocols: Vec<String>,
 }
@@ -126,6 +128,7 @@ impl HeaderRules {
             .flat_map(|authenticator| &authenticator.carriers)
         {
             match carrier {
+                Carrier::Cookie { name, .. } => rules.credential_cookies.push(name.clone()),
                 Carrier::Header { name, .. } => rules.set(name, HeaderFate::Credential),
                 Carrier::Query { name } => rules.credential_queries.push(name.clone()),
                 Carrier::Subprotocol { prefix } => {
@@ -135,6 +138,8 @@ impl HeaderRules {
         }
         rules.credential_queries.sort();
         rules.credential_queries.dedup();
+        rules.credential_cookies.sort();
+        rules.credential_cookies.dedup();
         for name in NEVER_PASSED
             .into_iter()
             .chain(identity.remove.iter().map(|name| &**name))
@@ -151,6 +156,7 @@ impl HeaderRules {
             folded_prefix: fold_owned(&identity.prefix),
             known: Names::default(),
             credential_queries: Vec::new(),
+            credential_cookies: Vec::new(),
             credential_subprotocols: Vec::new(),
         };
         for name in NEVER_PASSED {
@@ -191,6 +197,13 @@ impl HeaderRules {
         self.credential_queries
             .iter()
             .any(|known| known.as_bytes() == name)
+    }
+
+    /// Whether a cookie of this name carries a credential, or might to some server.
+    pub fn is_credential_cookie(&self, name: &[u8]) -> bool {
+        self.credential_cookies
+            .iter()
+            .any(|known| cookies::is_alike(name, known))
     }
 
     /// Whether a subprotocol entry carries a credential.

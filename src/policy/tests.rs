@@ -125,6 +125,40 @@ fn each_header_towards_the_upstream_has_one_owner() {
 }
 
 #[test]
+fn a_credential_that_leaves_its_place_has_another_to_arrive_in() {
+    const COOKIE: &str = "{ cookie: im, origins: [https://chat.example.com] }";
+    const SUBPROTOCOL: &str = "{ subprotocol: im. }";
+    let expected = "routes[0]: a credential from a cookie or a subprotocol needs a header in `from`, \
+                    or `credential.as`, to arrive in; or `credential: { form: strip }`";
+    for (from, credential, is_fine) in [
+        (COOKIE.to_owned(), "", false),
+        (SUBPROTOCOL.to_owned(), "", false),
+        (format!("{COOKIE}, {{ query: im }}"), "", false),
+        (COOKIE.to_owned(), ", credential: { form: bare }", false),
+        (format!("{COOKIE}, {{ header: im }}"), "", true),
+        (
+            COOKIE.to_owned(),
+            ", credential: { as: { header: im } }",
+            true,
+        ),
+        (
+            COOKIE.to_owned(),
+            ", credential: { as: { query: im } }",
+            true,
+        ),
+        (COOKIE.to_owned(), ", credential: { form: strip }", true),
+    ] {
+        let compiled = try_policy(&format!(
+            "authenticators: {{ k: {{ from: [{from}], {KEYS} }} }}\n\
+             routes:\n  - {{ match: {{ path: /a }}, upstream: im, require: {{ any_of: [k] }}{credential} }}"
+        ));
+        let problem = compiled.err();
+        let wanted = (!is_fine).then_some(expected);
+        assert_eq!(problem.as_deref(), wanted, "{from}{credential}");
+    }
+}
+
+#[test]
 fn a_reload_makes_no_token_young_again() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     let yaml = |name: &str, settings: &str| {

@@ -73,8 +73,13 @@ pub(crate) fn request_head(
         head.version == Version::Http11,
     );
     for header in head.headers.iter() {
-        if rewrite.passes(header, request, facts) {
-            pieces.keep(header.line.clone());
+        if !rewrite.passes(header, request, facts) {
+            continue;
+        }
+        match rewrite.cookies(header) {
+            None => pieces.keep(header.line.clone()),
+            Some(kept) if kept.is_empty() => {}
+            Some(kept) => pieces.add_header(header.name, &kept),
         }
     }
     rewrite.add_credentials(&mut pieces);

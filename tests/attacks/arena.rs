@@ -22,7 +22,7 @@ authenticators:
         - { id: partner-a, secret: { value: keyAbcd123 } }
         - { id: limited, secret: { value: key-for-reports }, routes: [reports] }
   im-token:
-    from: [{ header: token, prefix: Bearer }, { query: token }, { subprotocol: imgate.bearer. }]
+    from: [{ header: token, prefix: Bearer }, { query: token }, { subprotocol: imgate.bearer. }, { cookie: im, origins: [https://chat.example.com] }]
     sa_token:
       secret: { value: \"$SECRET\" }
       user_types: [im_user]

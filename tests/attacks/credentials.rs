@@ -1,4 +1,5 @@
-//! Credentials that are sent twice, in either order and in any form (A23).
+//! Credentials that are sent twice, in either order and in any form (A23), and those that a browser
+//! sends for a page that must not have them.
 
 use super::arena::{Arena, attack, member, token};
 use crate::support::gate::handshake;
@@ -79,5 +80,90 @@ fn a_token_in_two_places_opens_no_socket() {
     ];
     arena.check(
         cases.map(|(case, target, lines, status)| attack(case, handshake(&target, &lines), status)),
+    );
+}
+
+#[test]
+fn a_cookie_that_a_strangers_page_sends_opens_no_socket() {
+    let arena = Arena::new();
+    let token = token().trim_end().trim_start_matches("token: ").to_owned();
+    let origins = [
+        "",
+        "Origin:\r\n",
+        "Origin: null\r\n",
+        "Origin: *\r\n",
+        "Origin: file://\r\n",
+        "Origin: https://evil.example.com\r\n",
+        "Origin: http://chat.example.com\r\n",
+        "Origin: https://chat.example.com.evil.com\r\n",
+        "Origin: https://chat.example.com:8443\r\n",
+        "Origin: https://chat.example.com@evil.com\r\n",
+        "Origin: https://evil.com/https://chat.example.com\r\n",
+        "Origin: https://chat.example.com, https://evil.com\r\n",
+        "Origin: https://chat.example.com https://evil.com\r\n",
+        "Sec-WebSocket-Origin: https://chat.example.com\r\n",
+        "X-Origin: https://chat.example.com\r\n",
+        "Referer: https://chat.example.com/\r\n",
+    ];
+    arena.check(origins.map(|origin| {
+        let lines = format!("{origin}Cookie: a=1; im={token}\r\n");
+        attack(format!("{origin:?}"), handshake("/ws", &lines), 403)
+    }));
+}
+
+#[test]
+fn a_cookie_with_two_readings_reaches_no_backend() {
+    let arena = Arena::new();
+    let one = token().trim_end().trim_start_matches("token: ").to_owned();
+    let other = token().trim_end().trim_start_matches("token: ").to_owned();
+    let mut attacks = Vec::new();
+    for cookies in [
+        format!("im={one}; im={other}"),
+        format!("im={one}; im={one}"),
+        format!("im={one}; im"),
+        format!("im={one}\r\nCookie: im={other}"),
+        format!("im={one}\r\nCookie: a=1"),
+        format!("im={one}, im={other}"),
+        format!("im={one} im={other}"),
+        format!("a=1, im={one}"),
+        format!("a=\"b; im={one}; c=d\""),
+        format!("$Version=1; a=\"b; im={one}; c=d\""),
+        format!("$Version=1; im={one}; $Path=/"),
+        format!("=im={one}"),
+        format!("im ={one}"),
+        format!("im= {one}"),
+        format!("im=\"{one}"),
+        format!("im=\"{one}\"x"),
+    ] {
+        let lines = format!("Origin: https://chat.example.com\r\nCookie: {cookies}\r\n");
+        let case = format!("{cookies:?}");
+        attacks.push(attack(&case, handshake("/ws", &lines), 400));
+        // The order of two headers is no way out.
+        let lines = format!("Cookie: {cookies}\r\nOrigin: https://chat.example.com\r\n");
+        attacks.push(attack(&case, handshake("/ws", &lines), 400));
+    }
+    for cookies in [
+        "a=1, im=smuggled",
+        "a=\"b; im=smuggled; c=d\"",
+        "$Version=1; im=smuggled",
+        "=im=smuggled",
+        "IM =smuggled",
+    ] {
+        let lines = format!("Cookie: {cookies}\r\n");
+        let bytes = request("GET", "/open/x", &lines);
+        attacks.push(attack(format!("in public, {cookies:?}"), bytes, 400));
+    }
+    arena.check(attacks);
+}
+
+#[test]
+fn a_cookie_that_nobody_verified_reaches_no_backend() {
+    let arena = Arena::new();
+    arena.check(
+        ["im", "IM", "Im", "%69m", "i%6d", "im[0]", "im[]"].map(|name| {
+            let lines = format!("Cookie: a=1; {name}=smuggled; b=2\r\n");
+            let bytes = request("GET", "/open/x", &lines);
+            attack(name, bytes, 200).arriving(&["GET /open/x"])
+        }),
     );
 }

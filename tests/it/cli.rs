@@ -278,13 +278,18 @@ fn check_live_asks_whether_the_upstreams_are_there() {
     assert_eq!(output.status.code(), Some(FAILED), "{}", printed(&output));
 }
 
+/// Where the demo can have its three ports of 127.0.0.1; of these tests only its own are there, each
+/// from another port on.
+pub(crate) fn demo_port(from: u16) -> u16 {
+    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    (from..from + 1000)
+        .find(|port| [0, 2, 10_000].iter().all(|offset| is_free(port + offset)))
+        .unwrap()
+}
+
 #[test]
 fn the_demo_shows_what_it_promises() {
-    // Three ports of 127.0.0.1, which it names itself; nobody else in these tests is there.
-    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let port = (21_000..22_000)
-        .find(|port| [0, 2, 10_000].iter().all(|offset| is_free(port + offset)))
-        .unwrap();
+    let port = demo_port(21_000);
     let directory = tempfile::tempdir().unwrap();
     let arguments = ["demo", "--once", "--fast", "--port", &port.to_string()];
     let output = imgate(directory.path(), &arguments);

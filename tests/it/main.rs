@@ -14,6 +14,10 @@ mod support;
 #[cfg(test)]
 #[path = "../attacks/attacks.rs"]
 mod attacks;
+/// Pages in a real Chromium, and what they see of the gate.
+#[cfg(test)]
+#[path = "../browser/browser.rs"]
+mod browser;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;

@@ -2,6 +2,7 @@
 //! Redis.
 
 mod carriers;
+mod cookies;
 mod gauges;
 mod handshake;
 mod lifetime;

@@ -1,7 +1,7 @@
 //! The backend of the demo: an IM server such as those that imgate is put before.
 //!
 //! `POST /openapi/v1/user/login` knows one application key and answers with a Sa-Token JWT;
-//! `/ws` is a chat room. The room asks nobody who they are, which is the point: it relies on the
+//! `/ws` is a chat room, and `/` a page that uses both. The room asks nobody who they are, which is the point: it relies on the
 //! gate. There is no Redis, so the tokens are of mixin mode and say themselves when they end.
 
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub(super) struct Backend {
     pub(super) token_secret: Secret,
     pub(super) room: Room,
 }
+
+const PAGE: &str = include_str!("page.html");
+const JSON: &str = "application/json";
 
 /// What the backend reads of a request.
 struct Asked {
@@ -70,34 +73,33 @@ impl Backend {
                 self.room.attend(frames, name).await;
                 return Ok(());
             }
-            let (status, json) = self.answer(&asked, &body);
-            connection.write(response(status, &json).as_bytes()).await?;
+            let response = self.answer(&asked, &body);
+            connection.write(response.as_bytes()).await?;
         }
         Ok(())
     }
 
-    fn answer(&self, asked: &Asked, body: &[u8]) -> (StatusCode, String) {
+    fn answer(&self, asked: &Asked, body: &[u8]) -> String {
+        let knows_key = || {
+            let key = asked.app_key.as_ref();
+            key.is_some_and(|key| self.app_key.matches(key))
+        };
         match (asked.method.as_str(), asked.path.as_str()) {
-            ("GET", "/actuator/health") => (StatusCode::OK, r#"{"status":"UP"}"#.to_owned()),
-            ("POST", "/openapi/v1/user/login") => {
-                if asked
-                    .app_key
-                    .as_ref()
-                    .is_some_and(|key| self.app_key.matches(key))
-                {
-                    (
-                        StatusCode::OK,
-                        login::answer(body, &self.token_secret, clock::now()),
-                    )
-                } else {
-                    // As the gateway of the IM server says it.
-                    let json = r#"{"code":401,"msg":"无效的AppKey"}"#;
-                    (StatusCode::UNAUTHORIZED, json.to_owned())
-                }
+            ("GET", "/") => response(StatusCode::OK, "text/html; charset=utf-8", PAGE),
+            ("GET", "/actuator/health") => response(StatusCode::OK, JSON, r#"{"status":"UP"}"#),
+            ("POST", "/openapi/v1/user/login") if knows_key() => {
+                let answer = login::answer(body, &self.token_secret, clock::now());
+                response(StatusCode::OK, JSON, &answer)
             }
-            _ => (
+            ("POST", "/openapi/v1/user/login") => {
+                // As the gateway of the IM server says it.
+                let answer = r#"{"code":401,"msg":"无效的AppKey"}"#;
+                response(StatusCode::UNAUTHORIZED, JSON, answer)
+            }
+            _ => response(
                 StatusCode::NOT_FOUND,
-                r#"{"code":404,"msg":"not found"}"#.to_owned(),
+                JSON,
+                r#"{"code":404,"msg":"not found"}"#,
             ),
         }
     }
@@ -136,10 +138,10 @@ fn switching_protocols(key: &[u8]) -> String {
     )
 }
 
-fn response(status: StatusCode, json: &str) -> String {
+fn response(status: StatusCode, content_type: &str, body: &str) -> String {
     format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
-        json.len()
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
     )
 }
 
@@ -192,7 +194,13 @@ mod tests {
                 200,
                 "UP",
             ),
-            ("elsewhere", Ask::get(url(address, "/")), 404, "not found"),
+            (
+                "the page",
+                Ask::get(url(address, "/")),
+                200,
+                "<title>imgate demo</title>",
+            ),
+            ("elsewhere", Ask::get(url(address, "/x")), 404, "not found"),
             (
                 "no handshake",
                 Ask::get(url(address, "/ws")),

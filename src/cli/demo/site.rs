@@ -98,6 +98,12 @@ fn configuration(ports: Ports) -> String {
         metrics,
         backend,
     } = ports;
+    // As browsers name an origin: without the port that goes without saying.
+    let port = if gate == 80 {
+        String::new()
+    } else {
+        format!(":{gate}")
+    };
     format!(
         r"# The gate of `imgate demo`.
 listeners:
@@ -118,6 +124,7 @@ authenticators:
       - {{ header: token, prefix: Bearer }}
       - {{ query: token }}
       - {{ subprotocol: imgate.bearer. }}
+      - {{ cookie: im, origins: [http://127.0.0.1{port}, http://localhost{port}] }}
     sa_token:
       secret: {{ yaml: application-common.yml, key: sa-token.jwt-secret-key }}
       user_types: [im_user]
@@ -140,6 +147,10 @@ routes:
     credential: {{ form: bare, as: {{ header: token }} }}
     session: {{ at_expiry: close, idle_timeout: 120s }}
     upstream: ws
+  - name: page
+    match: {{ path: /, methods: [GET] }}
+    require: public
+    upstream: api
   - name: health
     match: {{ path: /actuator/health, methods: [GET] }}
     require: public
@@ -159,13 +170,15 @@ mod tests {
 
     #[test]
     fn the_gate_accepts_the_site_without_a_warning() {
-        let directory = tempfile::tempdir().unwrap();
-        let site = Site::build(directory.path(), Ports::of(9688)).unwrap();
-        let loaded = reload::load(&site.configuration(), None).unwrap();
-        assert_eq!(loaded.warnings, []);
-        let routes = loaded.policy.routes().all();
-        let names: Vec<&str> = routes.iter().map(|route| &*route.name).collect();
-        assert_eq!(names.len(), 3, "{names:?}");
+        for port in [9688, 80] {
+            let directory = tempfile::tempdir().unwrap();
+            let site = Site::build(directory.path(), Ports::of(port)).unwrap();
+            let loaded = reload::load(&site.configuration(), None).unwrap();
+            assert_eq!(loaded.warnings, []);
+            let routes = loaded.policy.routes().all();
+            let names: Vec<&str> = routes.iter().map(|route| &*route.name).collect();
+            assert_eq!(names.len(), 4, "{names:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,13 @@ fn carriers() -> Vec<Carrier> {
         Carrier::Subprotocol {
             prefix: "imgate.bearer.".to_owned(),
         },
+        Carrier::Cookie {
+            name: "im".to_owned(),
+            origins: vec![
+                "https://chat.example.com".to_owned(),
+                "http://127.0.0.1:8080".to_owned(),
+            ],
+        },
     ]
 }
 
@@ -23,6 +30,7 @@ fn check(target: &str, headers: &str, expected: &str) {
     let request = testing::request(&head);
     let found = match credential(&carriers(), &request) {
         Ok(Found::Absent) => "absent".to_owned(),
+        Ok(Found::OfAnotherPage) => "of another page".to_owned(),
         Ok(Found::Present(found)) => {
             format!(
                 "{}@{}",
@@ -47,6 +55,106 @@ fn every_place_is_looked_at() {
         "Sec-WebSocket-Protocol: chat, imgate.bearer.YWJj\r\n",
         "abc@2",
     );
+    check(
+        "/ws",
+        &format!("{FROM_CHAT}Cookie: a=1; im=abc; b=2\r\n"),
+        "abc@3",
+    );
+}
+
+const FROM_CHAT: &str = "Origin: https://chat.example.com\r\n";
+
+#[test]
+fn a_cookie_counts_from_its_pages_alone() {
+    for (origin, expected) in [
+        ("Origin: https://chat.example.com\r\n", "abc@3"),
+        ("origin: HTTPS://Chat.Example.com\r\n", "abc@3"),
+        ("Origin: http://127.0.0.1:8080\r\n", "abc@3"),
+        ("", "of another page"),
+        ("Origin:\r\n", "of another page"),
+        ("Origin: null\r\n", "of another page"),
+        ("Origin: *\r\n", "of another page"),
+        ("Origin: http://chat.example.com\r\n", "of another page"),
+        ("Origin: https://chat.example.com/\r\n", "of another page"),
+        (
+            "Origin: https://chat.example.com:443\r\n",
+            "of another page",
+        ),
+        (
+            "Origin: https://chat.example.com:8443\r\n",
+            "of another page",
+        ),
+        (
+            "Origin: https://chat.example.com.evil.com\r\n",
+            "of another page",
+        ),
+        (
+            "Origin: https://evil.chat.example.com\r\n",
+            "of another page",
+        ),
+        ("Origin: http://127.0.0.1\r\n", "of another page"),
+        (
+            "Origin: https://evil.com https://chat.example.com\r\n",
+            "of another page",
+        ),
+        (
+            "Origin: https://chat.example.com\r\nOrigin: https://chat.example.com\r\n",
+            "of another page",
+        ),
+        ("Referer: https://chat.example.com/\r\n", "of another page"),
+    ] {
+        check("/ws", &format!("{origin}Cookie: im=abc\r\n"), expected);
+    }
+}
+
+#[test]
+fn a_cookie_of_another_page_is_no_credential_beside_one() {
+    check("/ws", "Cookie: im=abc\r\ntoken: abc\r\n", "abc@0");
+    check("/ws?token=def", "Cookie: im=abc\r\n", "def@1");
+    check(
+        "/ws",
+        "Cookie: im=abc\r\ntoken: Bearer Bearer x\r\n",
+        "doubled_prefix",
+    );
+    // From its own page it is one.
+    check(
+        "/ws?token=def",
+        &format!("{FROM_CHAT}Cookie: im=abc\r\n"),
+        "ambiguous",
+    );
+    check(
+        "/ws?token=abc",
+        &format!("{FROM_CHAT}Cookie: im=abc\r\n"),
+        "abc@1",
+    );
+}
+
+#[test]
+fn a_cookie_is_the_token_itself() {
+    for (cookies, expected) in [
+        ("im=abc", "abc@3"),
+        ("im=\"abc\"", "abc@3"),
+        ("im=a%62c", "a%62c@3"),
+        ("im=Bearer", "Bearer@3"),
+        ("im=", "absent"),
+        ("im=\"\"", "absent"),
+        ("im", "absent"),
+        ("IM=abc", "absent"),
+        ("__Host-im=abc", "absent"),
+        ("im=abc; im=abc", "ambiguous"),
+        ("im=abc; im", "ambiguous"),
+        ("im=abc\r\nCookie: im=abc", "ambiguous"),
+        ("im=abc\r\nCookie: a=1", "ambiguous"),
+        ("a=1\r\nCookie: b=2", "absent"),
+        ("im=\"abc", "ambiguous"),
+        ("im=a,b", "ambiguous"),
+    ] {
+        check(
+            "/ws",
+            &format!("{FROM_CHAT}Cookie: {cookies}\r\n"),
+            expected,
+        );
+    }
 }
 
 #[test]

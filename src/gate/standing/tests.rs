@@ -25,12 +25,19 @@ authenticators:
       secret: { value: "0123456789abcdef0123456789abcdef" }
       user_types: [im_user]
       sessions: { none: { max_age: 12h } }
+  visitors:
+    from: [{ cookie: im, origins: [https://chat.example.com, https://app.example.com] }, { header: visitor }]
+    sa_token:
+      secret: { value: "0123456789abcdef0123456789abcdef" }
+      user_types: [im_user]
+      sessions: { none: { max_age: 12h } }
 routes:
   - name: ws
     match: { path: /ws }
     websocket: true
     require: { any_of: [users, partners], device_type: { from: [{ header: deviceType }], one_of: [im_web, im_pc_mac] } }
     upstream: im
+  - { name: visit, match: { path: /visit }, websocket: true, require: { any_of: [visitors] }, upstream: im }
   - { name: open, match: { path: /open }, websocket: true, require: public, upstream: im }
 "#;
 
@@ -224,6 +231,47 @@ fn a_partner_goes_with_its_key() {
     for (case, from, to, expected) in cases {
         assert_eq!(under(&partner(), &from, &to), expected, "{case}");
     }
+}
+
+#[test]
+fn whoever_came_by_cookie_goes_with_the_trust_in_its_page() {
+    let cookie = format!("Cookie: im={}", token());
+    let visitor = admitted(
+        "/visit",
+        &format!("Origin: https://chat.example.com\n{cookie}"),
+    );
+    for (case, from, to, expected) in [
+        (
+            "another page goes",
+            ", https://app.example.com",
+            "",
+            Ok(Some(END)),
+        ),
+        (
+            "the cookie has another name",
+            "cookie: im",
+            "cookie: chat",
+            Ok(Some(END)),
+        ),
+        (
+            "the page goes",
+            "https://chat.example.com, ",
+            "",
+            Err("no_credential"),
+        ),
+        (
+            "the cookie goes",
+            "{ cookie: im, origins: [https://chat.example.com, https://app.example.com] }, ",
+            "",
+            Err("no_credential"),
+        ),
+    ] {
+        assert_eq!(under(&visitor, from, to), expected, "{case}");
+    }
+    // The page is nobody's business where it was not needed.
+    let own = format!("Origin: https://chat.example.com\nvisitor: {}", token());
+    let own = admitted("/visit", &own);
+    assert_eq!(under(&own, "https://chat.example.com, ", ""), Ok(Some(END)));
 }
 
 #[test]

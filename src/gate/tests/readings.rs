@@ -24,6 +24,69 @@ fn a_credential_that_only_some_would_see_in_the_query_is_refused() {
 }
 
 #[test]
+fn a_cookie_that_only_some_would_see_is_refused_on_every_route() {
+    for cookies in [
+        "a=1, im=evil",
+        "a=\"b; im=x; c\"",
+        "$Version=1; im=x",
+        "=im=evil",
+    ] {
+        check(
+            &format!("GET /health HTTP/1.1\nCookie: {cookies}"),
+            "400 conflict",
+        );
+        check(
+            &format!("GET /openapi/x HTTP/1.1\nX-App-Key: key-a\nCookie: {cookies}"),
+            "400 conflict",
+        );
+    }
+    for cookies in ["a=1, b=2", "a=\"b; c\"", "im=x; im=y"] {
+        check(
+            &format!("GET /health HTTP/1.1\nCookie: {cookies}"),
+            "health anybody -",
+        );
+    }
+}
+
+#[test]
+fn a_cookie_counts_in_requests_from_its_own_pages_alone() {
+    let good = token("im_user", None);
+    let forged = format!("{good}x");
+    for (origin, cookie, expected) in [
+        ("Origin: https://chat.example.com", &good, "cookies 7 -"),
+        (
+            "Origin: https://chat.example.com",
+            &forged,
+            "401 bad_signature",
+        ),
+        ("Origin: https://evil.example.com", &good, "403 conflict"),
+        ("Origin: https://evil.example.com", &forged, "403 conflict"),
+        ("Origin: null", &good, "403 conflict"),
+        ("Accept: */*", &good, "403 conflict"),
+    ] {
+        let request = format!("GET /cookies HTTP/1.1\n{origin}\nCookie: im={cookie}");
+        check(&request, expected);
+        // It does not stand in the way of a credential that the page has itself.
+        check(
+            &format!("{request}\ntoken3: {good}"),
+            match expected {
+                "401 bad_signature" => "400 conflict",
+                _ => "cookies 7 -",
+            },
+        );
+    }
+    check("GET /cookies HTTP/1.1\nCookie: a=1", "401 no_credential");
+    check(
+        &format!("GET /cookies HTTP/1.1\ntoken3: x\nCookie: im={good}"),
+        "401 malformed",
+    );
+    check(
+        &format!("GET /cookie-and-key HTTP/1.1\nX-App-Key: key-a\nCookie: im={good}"),
+        "403 conflict",
+    );
+}
+
+#[test]
 fn the_device_type_agrees_with_every_verified_token() {
     let web = token("im_user", Some("im_web"));
     let mac = token("im_user", Some("im_pc_mac"));

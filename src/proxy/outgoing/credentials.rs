@@ -12,7 +12,7 @@ use crate::policy::Policy;
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::proxy::outgoing::Facts;
 use crate::proxy::pieces::Pieces;
-use crate::request::Request;
+use crate::request::{Request, cookies};
 use crate::wire::head::Header;
 
 /// The decisions about one request's headers and query.
@@ -88,14 +88,37 @@ impl<'a, 'r> Rewrite<'a, 'r> {
                     .and_then(|authenticator| authenticator.carriers.get(extracted.carrier))
                     .is_some_and(&is_here)
             });
-        is_verified_here
-            || self.permit.route.pass_unverified.iter().any(|id| {
-                !verified.iter().any(|(verified, _)| verified == id)
-                    && self
-                        .policy
-                        .authenticator(*id)
-                        .is_some_and(|authenticator| authenticator.carriers.iter().any(&is_here))
-            })
+        is_verified_here || self.passes_unverified(is_here)
+    }
+
+    /// Whether the route waves through what stands in a carrier of this kind.
+    fn passes_unverified(&self, is_here: impl Fn(&Carrier) -> bool) -> bool {
+        let verified = self
+            .admission
+            .map_or(&[][..], |admission| &admission.credentials);
+        self.permit.route.pass_unverified.iter().any(|id| {
+            !verified.iter().any(|(verified, _)| verified == id)
+                && self
+                    .policy
+                    .authenticator(*id)
+                    .is_some_and(|authenticator| authenticator.carriers.iter().any(&is_here))
+        })
+    }
+
+    /// The new value of a `Cookie` header, or `None` for a header that stays as it is.
+    pub(super) fn cookies(&self, header: &Header<'_>) -> Option<Vec<u8>> {
+        if self.policy.headers.credential_cookies.is_empty()
+            || !header.name.eq_ignore_ascii_case("cookie")
+        {
+            return None;
+        }
+        cookies::without(header.value, |name| {
+            let is_here = |carrier: &Carrier| {
+                let cookie = carrier.cookie_name();
+                cookie.is_some_and(|cookie| cookie.as_bytes() == name)
+            };
+            self.policy.headers.is_credential_cookie(name) && !self.passes_unverified(is_here)
+        })
     }
 
     /// The new query, or `None` if it stays as it is.
@@ -216,14 +239,14 @@ fn placed_credentials<'a>(
         let Some(origin) = carriers.get(extracted.carrier) else {
             continue;
         };
-        let was_subprotocol = matches!(origin, Carrier::Subprotocol { .. });
-        if in_place && !was_subprotocol {
+        let is_moved = origin.is_for_the_gate_alone();
+        if in_place && !is_moved {
             continue;
         }
         let place = match &rule.carried_as {
             Some(place) => Some(place),
-            // The upstream never sees the subprotocol entry.
-            None if was_subprotocol => carriers
+            // The upstream never sees the cookie or the subprotocol entry.
+            None if is_moved => carriers
                 .iter()
                 .find(|carrier| carrier.header_name().is_some()),
             None => Some(origin),

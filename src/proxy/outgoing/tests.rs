@@ -16,7 +16,11 @@ const AUTHENTICATORS: &str = r#"
 authenticators:
   partners: { from: [{ header: X-App-Key }], app_key: { keys: [{ id: shop, secret: { value: key-a } }] } }
   users:
-    from: [{ header: token, prefix: Bearer }, { query: token }, { subprotocol: imgate.bearer. }]
+    from:
+      - { header: token, prefix: Bearer }
+      - { query: token }
+      - { subprotocol: imgate.bearer. }
+      - { cookie: im, origins: [https://chat.example.com] }
     sa_token:
       secret: { value: "0123456789abcdef0123456789abcdef" }
       user_types: [im_user]
@@ -162,6 +166,104 @@ fn the_credential_takes_the_form_and_the_place_that_the_route_names() {
             &format!("{BY_TOKEN}{rule}"),
             &request,
             &format!("GET /r HTTP/1.1\nHost: chat\n{expected}"),
+        );
+    }
+}
+
+#[test]
+fn an_unverified_cookie_is_cut_out_of_its_header() {
+    for (case, cookies, expected) in [
+        (
+            "among others",
+            "a=1; im=forged;  b=\"2, 3\"",
+            "Cookie: a=1;  b=\"2, 3\"\n",
+        ),
+        ("the only one", "im=forged", ""),
+        (
+            "twice, and look-alikes",
+            "im=a; IM=b; %69m=c; im; x=1",
+            "Cookie: x=1\n",
+        ),
+        ("none", "a=1,2; imx=1;b=2", "Cookie: a=1,2; imx=1;b=2\n"),
+    ] {
+        println!("{case}");
+        for (route, key, identity) in [
+            (
+                BY_KEY,
+                "X-App-Key: key-a\n",
+                "\nX-Auth-App-Id: shop\nX-Auth-Authenticator: partners",
+            ),
+            ("require: public", "", ""),
+        ] {
+            check(
+                route,
+                &format!("GET /r HTTP/1.1\nHost: chat\n{key}Cookie: {cookies}\nAccept: a"),
+                &format!("GET /r HTTP/1.1\nHost: chat\n{key}{expected}Accept: a{identity}"),
+            );
+        }
+    }
+    check(
+        "require: public, pass_unverified: [users]",
+        "GET /r HTTP/1.1\nHost: chat\nCookie: a=1; im=forged",
+        "GET /r HTTP/1.1\nHost: chat\nCookie: a=1; im=forged",
+    );
+}
+
+#[test]
+fn a_verified_cookie_arrives_in_a_header() {
+    let identity = "X-Auth-Subject: 7\nX-Auth-User-Type: im_user\nX-Auth-Authenticator: users";
+    let request = "GET /r HTTP/1.1\nHost: chat\nOrigin: https://chat.example.com\n\
+                   Cookie: a=1; im=\"TOKEN\"; b=2";
+    for (case, rule, target, added) in [
+        ("the first of its authenticator", "", "/r", "token: TOKEN\n"),
+        (
+            "with a word",
+            ", credential: { form: bearer }",
+            "/r",
+            "token: Bearer TOKEN\n",
+        ),
+        (
+            "another",
+            ", credential: { form: bare, as: { header: Authorization } }",
+            "/r",
+            "Authorization: TOKEN\n",
+        ),
+        (
+            "a parameter",
+            ", credential: { as: { query: t } }",
+            "/r?t=QUERY",
+            "",
+        ),
+        ("nowhere", ", credential: { form: strip }", "/r", ""),
+    ] {
+        println!("{case}");
+        let target = target.replace(
+            "QUERY",
+            &percent_encode(token().as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string(),
+        );
+        check(
+            &format!("{BY_TOKEN}{rule}"),
+            request,
+            &format!(
+                "GET {target} HTTP/1.1\nHost: chat\nOrigin: https://chat.example.com\n\
+                 Cookie: a=1; b=2\n{added}{identity}"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_cookie_beside_the_same_token_is_a_copy() {
+    for origin in ["https://chat.example.com", "https://evil.example.com"] {
+        check(
+            BY_TOKEN,
+            &format!(
+                "GET /r HTTP/1.1\nHost: chat\nOrigin: {origin}\ntoken: TOKEN\nCookie: im=TOKEN"
+            ),
+            &format!(
+                "GET /r HTTP/1.1\nHost: chat\nOrigin: {origin}\ntoken: TOKEN\n\
+                 X-Auth-Subject: 7\nX-Auth-User-Type: im_user\nX-Auth-Authenticator: users"
+            ),
         );
     }
 }

@@ -253,6 +253,11 @@ impl Tour {
         let ada = self.program.connect(&self.with_header(token, "im_web"));
         let room = Ask::get(Url::local("ws", self.site.ports.backend, "/ws"));
         say("\nThe gate and the backend stay up; Ctrl-C ends them. To try:");
+        say(&format!(
+            "\nthe room in a browser: {}#{}",
+            self.gate("/"),
+            self.site.partner_key
+        ));
         for (what, command) in [
             ("a guest who stays", format!("{ada} --until-close")),
             (
