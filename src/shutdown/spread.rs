@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::clock::Steady;
 use crate::session::CloseReason;
-use crate::session::registry::{Live, Registry};
+use crate::session::live::Live;
+use crate::session::registry::Registry;
 
 /// Sessions that are still to be told, the next one last.
 #[derive(Debug)]
