@@ -1,102 +1,23 @@
-//! The listener for the platform: `/metrics`, `/livez` and `/readyz`, for any Host.
+//! What the gate says and does beside the traffic, for the platform and for operators.
+//!
+//! [`Health`] answers probes and Prometheus, whoever asks. [`Desk`] takes orders, so it is guarded
+//! from the first byte: a socket file that only its owner can open, or an address and a token; and
+//! nothing that a browser sends on behalf of a page gets through ([`protect`]). A new endpoint is a
+//! line in [`endpoints`] and a function that gets what was [`Asked`] and gives a [`Reply`].
 
-use std::sync::Arc;
+mod asked;
+mod caveats;
+mod desk;
+mod drain;
+mod endpoints;
+mod health;
+mod protect;
+mod reply;
+pub mod socket;
+mod status;
 
-use async_trait::async_trait;
-use http::{Response, StatusCode};
-use pingora::apps::http_app::ServeHttp;
-use pingora::protocols::http::ServerSession;
-use serde_json::json;
-
-use crate::clock;
-use crate::proxy::Shared;
-
-/// Answers the platform's questions.
-#[derive(Debug)]
-pub struct Health {
-    shared: Arc<Shared>,
-}
-
-impl Health {
-    pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
-    }
-
-    fn answer(&self, method: &str, path: &str, query: Option<&str>) -> Response<Vec<u8>> {
-        if method != "GET" && method != "HEAD" {
-            return response(
-                StatusCode::METHOD_NOT_ALLOWED,
-                TEXT,
-                b"method not allowed\n",
-            );
-        }
-        match path {
-            "/livez" => response(StatusCode::OK, TEXT, b"ok\n"),
-            "/readyz" if query == Some("verbose") => self.ready_in_full(),
-            "/readyz" if self.shared.is_ready() => response(StatusCode::OK, TEXT, b"ok\n"),
-            "/readyz" => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, b"not ready\n"),
-            "/metrics" => match self.shared.metrics.text(&self.shared.policy()) {
-                Ok(text) => response(StatusCode::OK, PROMETHEUS, &text),
-                Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, b"cannot encode\n"),
-            },
-            _ => response(StatusCode::NOT_FOUND, TEXT, b"not found\n"),
-        }
-    }
-
-    /// What an operator should know, even while everything works.
-    fn ready_in_full(&self) -> Response<Vec<u8>> {
-        let policy = self.shared.policy();
-        let now = clock::now();
-        let certificates = policy.listeners.iter().filter_map(|listener| {
-            let caveat = listener.tls.as_ref()?.caveat(now)?;
-            Some(json!({ "listener": listener.address.to_string(), "caveat": caveat }))
-        });
-        let caveats: Vec<_> = policy
-            .authenticators()
-            .iter()
-            .filter_map(|authenticator| {
-                let caveat = authenticator.caveat()?;
-                Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
-            })
-            .chain(certificates)
-            .collect();
-        let ready = self.shared.is_ready();
-        let report = json!({
-            "ready": ready,
-            "draining": self.shared.is_draining(),
-            "generation": policy.generation,
-            "reload_problem": self.shared.reload_problem(),
-            "sessions": self.shared.registry.len(),
-            "caveats": caveats,
-        });
-        let status = if ready {
-            StatusCode::OK
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        };
-        response(status, JSON, format!("{report:#}\n").as_bytes())
-    }
-}
-
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-#[async_trait]
-impl ServeHttp for Health {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let head = session.req_header();
-        self.answer(head.method.as_str(), head.uri.path(), head.uri.query())
-    }
-}
-
-fn response(status: StatusCode, content_type: &str, body: &[u8]) -> Response<Vec<u8>> {
-    let mut response = Response::new(body.to_vec());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    if let Ok(value) = content_type.parse() {
-        headers.insert(http::header::CONTENT_TYPE, value);
-    }
-    headers.insert(http::header::CONTENT_LENGTH, body.len().into());
-    response
-}
+pub use asked::Asked;
+pub use desk::Desk;
+pub use health::Health;
+pub use protect::Trespass;
+pub use reply::Reply;

@@ -11,6 +11,8 @@ use crate::problem::LoadError;
 
 pub mod check;
 pub mod demo;
+pub mod drain;
+mod http;
 pub mod key;
 pub mod run;
 pub mod token;
@@ -40,6 +42,14 @@ enum Command {
         /// Also ask the upstreams and Redis whether they are there
         #[arg(long)]
         live: bool,
+    },
+    /// Ask the running gate to drain: as SIGTERM, over its admin interface
+    Drain {
+        /// The configuration that the gate runs with; looked for as `run` does
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        args: drain::DrainArgs,
     },
     /// Make credentials for trying a gate out, or take them apart
     Token(token::TokenArgs),
@@ -87,6 +97,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run { config } => with_config(config, run::run),
         Command::Check { config, live } => with_config(config, |path| check::check(path, live)),
+        Command::Drain { config, args } => with_config(config, |path| drain::drain(path, &args)),
         Command::Token(args) => print_result(token::run(&args, &mut io::stdin(), clock::now())),
         Command::Key(args) => print_result(key::run(&args)),
         Command::Demo(args) => demo::run(&args),

@@ -12,6 +12,7 @@
 pub mod document;
 pub mod files;
 
+mod admin;
 mod authenticator;
 mod carrier;
 mod cursor;
@@ -24,6 +25,7 @@ mod origin;
 mod revocations;
 mod route;
 mod settings;
+mod shutdown;
 mod source;
 mod spelling;
 mod spring;
@@ -37,7 +39,7 @@ use std::path::Path;
 use crate::problem::{LoadError, Problem};
 
 use cursor::{Cursor, Keys, Source};
-use document::{CacheLimits, Document, ErrorFormat, Identity, Limits, Reload};
+use document::{CacheLimits, Document, ErrorFormat, Identity, Limits, Reload, ShutdownRule};
 use files::FileState;
 use findings::Findings;
 use names::Names;
@@ -108,6 +110,7 @@ const MAX_WORKERS: usize = 64;
 
 const ROOT: Keys = Keys {
     known: &[
+        "admin",
         "authenticators",
         "cache",
         "cors",
@@ -119,10 +122,11 @@ const ROOT: Keys = Keys {
         "reload",
         "revocations",
         "routes",
+        "shutdown",
         "upstreams",
         "workers",
     ],
-    later: &["admin", "mode", "shutdown", "store", "throttle"],
+    later: &["mode", "store", "throttle"],
 };
 
 fn decode(root: &Cursor<'_>) -> Document {
@@ -135,11 +139,13 @@ fn decode(root: &Cursor<'_>) -> Document {
         identity: Identity::default(),
         cors: None,
         metrics: None,
+        admin: None,
         limits: Limits::default(),
         cache: CacheLimits::default(),
         workers: None,
         reload: Reload::default(),
         revocations: Vec::new(),
+        shutdown: ShutdownRule::default(),
         warnings: Vec::new(),
     };
     let Some(fields) = root.map(&ROOT) else {
@@ -164,10 +170,14 @@ fn decode(root: &Cursor<'_>) -> Document {
     document.metrics = fields.optional("metrics", |metrics| {
         settings::metrics(metrics, &document.listeners)
     });
+    document.admin = fields.optional("admin", |admin| {
+        admin::admin(admin, &document.listeners, document.metrics)
+    });
     document.limits = fields.or_default("limits", document.limits, settings::limits);
     document.cache = fields.or_default("cache", document.cache, settings::cache);
     document.reload = fields.or_default("reload", document.reload, settings::reload);
     document.revocations = fields.or_default("revocations", Vec::new(), revocations::revocations);
+    document.shutdown = fields.or_default("shutdown", document.shutdown, shutdown::shutdown);
     document.workers = fields.optional("workers", |number| number.integer(1..=MAX_WORKERS));
     document
 }

@@ -10,6 +10,7 @@ use prometheus::{
     Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::admin::Trespass;
 use crate::clock::UnixTime;
 use crate::gate::Lookups;
 use crate::policy::Policy;
@@ -19,11 +20,13 @@ use crate::tunnel::Ending;
 
 mod families;
 mod guards;
+mod operator;
 mod series;
 mod tls;
 
 use families::Families;
 pub use guards::{Gauged, OpenSession};
+use operator::Operator;
 pub use series::RouteSeries;
 
 /// The label of what belongs to no route.
@@ -75,7 +78,7 @@ pub struct Metrics {
     reload_ok: IntGauge,
     reload_time: IntGauge,
     watch_active: IntGauge,
-    draining: IntGauge,
+    operator: Operator,
     /// Series that a request finds by one look-up.
     known: ArcSwap<HashMap<Arc<str>, Arc<RouteSeries>>>,
 }
@@ -181,7 +184,7 @@ impl Metrics {
                 "config_watch_active",
                 "Whether a change of the configuration's files is noticed at once.",
             )?,
-            draining: new.gauge("draining", "Whether the gate is shutting down.")?,
+            operator: Operator::new(&new)?,
             known: ArcSwap::default(),
             registry,
         };
@@ -220,6 +223,7 @@ impl Metrics {
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
         }
         self.tls.prepare(policy);
+        self.operator.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
                 let _ = self
@@ -319,7 +323,17 @@ impl Metrics {
     }
 
     pub fn draining(&self) {
-        self.draining.set(1);
+        self.operator.draining();
+    }
+
+    /// Counts a request that a protection of the admin listener refused.
+    pub fn admin_refused(&self, trespass: Trespass) {
+        self.operator.refused(trespass);
+    }
+
+    /// Client connections of this moment, idle ones too.
+    pub fn connections(&self) -> i64 {
+        self.connections.get()
     }
 
     fn register_process(&self) -> Result<(), prometheus::Error> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::clock::UnixTime;
 use crate::config::Loaded;
-use crate::config::document::{Document, ErrorFormat, Limits, Reload};
+use crate::config::document::{Admin, Document, ErrorFormat, Limits, Reload, ShutdownRule};
 use crate::problem::Problem;
 use crate::revocation::{Revocation, RevocationId, RevocationSet, Revocations, Suspect};
 use crate::scheme::TokenFacts;
@@ -52,9 +52,11 @@ pub struct Policy {
     pub generation: u64,
     pub listeners: Vec<Listener>,
     pub metrics: Option<SocketAddr>,
+    pub admin: Option<Admin>,
     pub workers: Option<usize>,
     pub limits: Limits,
     pub reload: Reload,
+    pub shutdown: ShutdownRule,
     pub errors: ErrorFormat,
     pub headers: HeaderRules,
     pub cors: Option<Cors>,
@@ -101,11 +103,13 @@ impl Policy {
             identity,
             cors,
             metrics,
+            admin,
             limits,
             cache,
             workers,
             reload,
             revocations,
+            shutdown,
             warnings: _,
         } = document;
 
@@ -156,9 +160,11 @@ impl Policy {
             generation: previous.map_or(1, |policy| policy.generation + 1),
             listeners,
             metrics,
+            admin,
             workers,
             limits,
             reload,
+            shutdown,
             errors,
             headers,
             cors: cors.map(Cors::new),

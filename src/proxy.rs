@@ -19,9 +19,11 @@ use pingora::server::ShutdownWatch;
 use rustls::ServerConfig;
 use tracing::info;
 
+use crate::clock::{self, Steady};
 use crate::metrics::{Metrics, NO_ROUTE};
 use crate::policy::Policy;
 use crate::proxy::carrier::Carrier;
+use crate::proxy::drain::{Drain, Plan};
 use crate::request_id::RequestId;
 use crate::session::registry::Registry;
 
@@ -31,9 +33,10 @@ mod buffer;
 #[doc(hidden)]
 pub mod carrier;
 mod connection;
+pub mod drain;
 mod exchange;
 mod forwarded;
-mod io;
+pub(crate) mod io;
 pub(crate) mod keepalive;
 mod outgoing;
 mod pieces;
@@ -57,8 +60,9 @@ pub struct Shared {
     policy: ArcSwap<Policy>,
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
+    since: Steady,
     started: AtomicBool,
-    draining: AtomicBool,
+    pub drain: Drain,
     in_flight: AtomicUsize,
     reload_problem: Mutex<Option<String>>,
     /// Only in tests; see [`carrier`].
@@ -71,8 +75,9 @@ impl Shared {
             policy: ArcSwap::from_pointee(policy),
             registry: Arc::default(),
             metrics,
+            since: clock::steady(),
             started: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
+            drain: Drain::default(),
             in_flight: AtomicUsize::new(0),
             reload_problem: Mutex::new(None),
             carrier: None,
@@ -115,18 +120,31 @@ impl Shared {
         self.policy.store(Arc::new(policy));
     }
 
+    /// How long the process has been there.
+    pub fn uptime(&self) -> Duration {
+        clock::steady().since(self.since)
+    }
+
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.drain.plan().is_some()
+    }
+
+    /// From now on nobody more should come; whoever comes all the same is served.
+    pub fn start_draining(&self) -> Plan {
+        self.metrics.draining();
+        self.drain.start(Plan {
+            began: clock::steady(),
+            rule: self.policy().shutdown,
+        })
     }
 
     /// From now on connections end with their current request, and no WebSocket opens.
-    pub fn start_draining(&self) {
-        self.metrics.draining();
-        self.draining.store(true, Ordering::Relaxed);
+    pub fn leave(&self) {
+        self.drain.leave();
     }
 
     /// Counts a request for as long as the guard lives.
-    fn in_flight(&self) -> InFlight<'_> {
+    pub(crate) fn in_flight(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(&self.in_flight)
     }
@@ -162,7 +180,7 @@ impl Shared {
 }
 
 /// A request between its first byte and the last of its answer.
-struct InFlight<'a>(&'a AtomicUsize);
+pub(crate) struct InFlight<'a>(&'a AtomicUsize);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {

@@ -154,9 +154,12 @@ fn check_fixed(path: &Path, current: &Policy, new: &Policy) -> Result<(), LoadEr
             .map(|listener| listener.address)
             .collect()
     };
+    let admin = |policy: &Policy| policy.admin.as_ref().map(|admin| admin.place.clone());
     let fixed = [
         ("listeners", addresses(current) == addresses(new)),
         ("metrics", current.metrics == new.metrics),
+        // The token is read anew for each request.
+        ("admin", admin(current) == admin(new)),
         ("workers", current.workers == new.workers),
     ];
     let problems: Vec<Problem> = fixed

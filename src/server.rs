@@ -3,9 +3,11 @@
 //! Each worker is a service with one thread and listening sockets of its own. All are bound before
 //! anything starts, so a port that is taken is an error with a name and not a panic in a thread.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd as _;
+use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,9 @@ use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::admin::Health;
+use crate::admin::socket::{self, SocketFile};
+use crate::admin::{Desk, Health};
+use crate::config::document::AdminPlace;
 use crate::proxy::{Shared, Worker, keepalive, pool};
 use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
@@ -35,11 +39,8 @@ const BACKLOG: i32 = 65_535;
 /// Why the gate could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on `{address}`")]
-    Listen {
-        address: SocketAddr,
-        source: io::Error,
-    },
+    #[error("cannot listen on `{place}`")]
+    Listen { place: String, source: io::Error },
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
 }
@@ -53,6 +54,16 @@ pub struct Gateway {
     /// Each address with one socket per worker.
     listeners: Vec<(SocketAddr, Vec<TcpListener>)>,
     metrics: Option<(SocketAddr, TcpListener)>,
+    admin: Option<AdminSocket>,
+}
+
+/// Where operators come to.
+#[derive(Debug)]
+struct AdminSocket {
+    place: AdminPlace,
+    listener: OwnedFd,
+    /// Removed when the gate has ended.
+    file: Option<SocketFile>,
 }
 
 impl Gateway {
@@ -65,8 +76,9 @@ impl Gateway {
         let signals = signals::listen().map_err(StartError::Signals)?;
         let policy = shared.policy();
         let workers = policy.workers.unwrap_or_else(available_cores);
-        let bound = |address, count| {
-            listen(address, count).map_err(|source| StartError::Listen { address, source })
+        let failed = |place: String| |source| StartError::Listen { place, source };
+        let bound = |address: SocketAddr, count| {
+            listen(address, count).map_err(failed(address.to_string()))
         };
         let listeners = policy
             .listeners
@@ -77,12 +89,32 @@ impl Gateway {
             Some(address) => bound(address, 1)?.pop().map(|socket| (address, socket)),
             None => None,
         };
+        let admin = match policy.admin.as_ref().map(|admin| admin.place.clone()) {
+            Some(place @ AdminPlace::Tcp(address)) => {
+                bound(address, 1)?.pop().map(|socket| AdminSocket {
+                    place,
+                    listener: socket.into(),
+                    file: None,
+                })
+            }
+            Some(AdminPlace::Unix(path)) => {
+                let bound = socket::bind(&path).map_err(failed(path.display().to_string()));
+                let (socket, file) = bound?;
+                Some(AdminSocket {
+                    place: AdminPlace::Unix(path),
+                    listener: socket.into(),
+                    file: Some(file),
+                })
+            }
+            None => None,
+        };
         Ok(Self {
             shared,
             reloader,
             signals,
             listeners,
             metrics,
+            admin,
         })
     }
 
@@ -111,13 +143,21 @@ impl Gateway {
             server.add_service(PreboundService {
                 inner: service,
                 address: address.to_string(),
-                listener: Some(listener),
+                listener: Some(listener.into()),
             });
         }
-        let upkeep = Upkeep::new(Arc::clone(&self.shared), self.reloader, self.signals.reload);
+        let Signals { reload, end, asker } = self.signals;
+        let mut socket_file = None;
+        if let Some(admin) = self.admin {
+            let desk = Desk::new(Arc::clone(&self.shared), asker);
+            server.add_service(admin_service(desk, &admin.place, admin.listener));
+            socket_file = admin.file;
+        }
+        let upkeep = Upkeep::new(Arc::clone(&self.shared), self.reloader, reload);
         server.add_service(background_service("upkeep", upkeep));
-        let shutdown_signal = Box::new(Shutdown::new(self.shared, self.signals.end));
+        let shutdown_signal = Box::new(Shutdown::new(self.shared, end));
         server.run(RunArgs { shutdown_signal });
+        drop(socket_file);
     }
 }
 
@@ -126,7 +166,29 @@ struct PreboundService<A> {
     inner: Service<A>,
     /// The name under which pingora looks for the socket.
     address: String,
-    listener: Option<TcpListener>,
+    listener: Option<OwnedFd>,
+}
+
+fn admin_service(desk: Desk, place: &AdminPlace, listener: OwnedFd) -> PreboundService<Desk> {
+    let mut inner = Service::new("admin".to_owned(), desk);
+    inner.threads = Some(1);
+    let address = match place {
+        AdminPlace::Tcp(address) => {
+            inner.add_tcp(&address.to_string());
+            address.to_string()
+        }
+        AdminPlace::Unix(path) => {
+            // It is UTF-8, as the configuration has made sure.
+            let path = path.to_string_lossy().into_owned();
+            inner.add_uds(&path, Some(Permissions::from_mode(socket::MODE)));
+            path
+        }
+    };
+    PreboundService {
+        inner,
+        address,
+        listener: Some(listener),
+    }
 }
 
 #[async_trait]
@@ -171,7 +233,7 @@ impl WorkerService {
         Self(PreboundService {
             inner: service,
             address: name,
-            listener: Some(listener),
+            listener: Some(listener.into()),
         })
     }
 }

@@ -122,8 +122,10 @@ impl CloseReason {
 /// What a session is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// An HTTP answer that stays open. Nobody expects its client to say anything.
+    /// An HTTP answer that takes long. Nobody expects its client to say anything.
     Answer,
+    /// The same, but it never ends by itself: an event stream.
+    Stream,
     #[default]
     WebSocket,
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What was heard and not yet acted upon.
 #[derive(Debug)]
@@ -15,15 +15,30 @@ pub struct Signals {
     /// SIGHUP: load the configuration again.
     pub reload: UnboundedReceiver<()>,
     pub end: UnboundedReceiver<End>,
+    /// For whoever may ask for the end without a signal.
+    pub asker: UnboundedSender<End>,
 }
 
 /// How the process is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
+    /// An operator, over the admin interface: as SIGTERM, which often follows.
+    Asked,
     /// SIGINT: at once.
     Now,
     /// SIGTERM: when what is under way is done.
     Soon,
+}
+
+impl End {
+    /// The word for the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "admin",
+            Self::Now => "SIGINT",
+            Self::Soon => "SIGTERM",
+        }
+    }
 }
 
 /// Installs the handlers.
@@ -45,6 +60,7 @@ pub fn listen() -> io::Result<Signals> {
     };
     let (reload_sender, reload) = unbounded_channel();
     let (end_sender, end) = unbounded_channel();
+    let asker = end_sender.clone();
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
@@ -62,5 +78,5 @@ pub fn listen() -> io::Result<Signals> {
                 }
             });
         })?;
-    Ok(Signals { reload, end })
+    Ok(Signals { reload, end, asker })
 }

@@ -21,7 +21,6 @@ mod backend;
 mod client;
 mod command;
 mod connect;
-mod http;
 mod log;
 mod login;
 mod room;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub struct Document {
     pub identity: Identity,
     pub cors: Option<Cors>,
     pub metrics: Option<SocketAddr>,
+    pub admin: Option<Admin>,
     pub limits: Limits,
     pub cache: CacheLimits,
     /// One-thread services that share the listeners; `None` means one per available core.
@@ -37,6 +39,7 @@ pub struct Document {
     pub reload: Reload,
     /// What the configuration itself revokes.
     pub revocations: Vec<Revocation>,
+    pub shutdown: ShutdownRule,
     /// What works but should not be left as it is, such as a secret written inline.
     pub warnings: Vec<crate::problem::Problem>,
 }
@@ -310,6 +313,39 @@ pub struct Reload {
     pub debounce: Duration,
 }
 
+/// `admin`: where operators talk to the gate.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    pub place: AdminPlace,
+    /// Who may over TCP; over a socket file, whoever may open it.
+    pub token: Option<AdminToken>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminPlace {
+    Tcp(SocketAddr),
+    /// Resolved against the configuration's directory, and UTF-8.
+    Unix(PathBuf),
+}
+
+/// The admin token and its predecessors, each until its own end.
+#[derive(Clone, Debug)]
+pub struct AdminToken {
+    pub current: Secret,
+    pub previous: Vec<(Secret, UnixTime)>,
+}
+
+/// `shutdown`: how long the gate takes to leave, each from the signal on or from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownRule {
+    /// How long everything is still served while `/readyz` says that nobody more should come.
+    pub lame_duck: Duration,
+    /// Over how long the sessions' ends are spread after that.
+    pub drain: Duration,
+    /// When, counted from the signal, what is left is closed at once.
+    pub deadline: Duration,
+}
+
 impl Default for SessionRule {
     fn default() -> Self {
         Self {
@@ -355,6 +391,17 @@ impl Default for Reload {
             watch: true,
             poll: Duration::from_secs(30),
             debounce: Duration::from_millis(300),
+        }
+    }
+}
+
+impl Default for ShutdownRule {
+    /// Five seconds less than the grace period that Kubernetes gives unless told otherwise.
+    fn default() -> Self {
+        Self {
+            lame_duck: Duration::from_secs(5),
+            drain: Duration::from_secs(15),
+            deadline: Duration::from_secs(25),
         }
     }
 }

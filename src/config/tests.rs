@@ -95,6 +95,8 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(document.limits, Limits::default());
     assert_eq!(document.cache, CacheLimits::default());
     assert_eq!(document.reload, Reload::default());
+    assert_eq!(document.shutdown, ShutdownRule::default());
+    assert!(document.admin.is_none());
     assert_eq!(document.errors, ErrorFormat::Json);
     assert_eq!(document.identity.prefix, "X-Auth-");
     assert!(document.cors.is_none());
@@ -112,8 +114,9 @@ fn what_is_not_written_has_its_default() {
 
 #[test]
 fn settings_are_read_as_they_are_written() {
+    let case = Case::with(&[]);
     let document = document(
-        &Case::with(&[]),
+        &case,
         ONE_KEY,
         "errors: ruoyi\n\
          identity: { prefix: X-Im-, remove: [X-User-Id] }\n\
@@ -122,6 +125,8 @@ fn settings_are_read_as_they_are_written() {
          limits: { head_bytes: 32KiB, headers: 50, target_bytes: 512B, head_timeout: 2s }\n\
          cache: { max_entries: 0, max_age: 500ms }\n\
          reload: { watch: false, poll: 1m, debounce: 50ms }\n\
+         shutdown: { lame_duck: 500ms, drain: 1m, deadline: 2m }\n\
+         admin: { unix: run/admin.sock }\n\
          workers: 3",
     );
     assert_eq!(document.errors, ErrorFormat::Ruoyi);
@@ -149,8 +154,37 @@ fn settings_are_read_as_they_are_written() {
         debounce: Duration::from_millis(50),
     };
     assert_eq!(document.reload, expected);
+    let expected = ShutdownRule {
+        lame_duck: Duration::from_millis(500),
+        drain: Duration::from_mins(1),
+        deadline: Duration::from_mins(2),
+    };
+    assert_eq!(document.shutdown, expected);
+    let admin = document.admin.unwrap();
+    assert_eq!(admin.place, AdminPlace::Unix(case.path("run/admin.sock")));
+    assert!(admin.token.is_none());
     assert_eq!(document.cache.max_entries, 0);
     assert_eq!(document.cache.max_age, Duration::from_millis(500));
+}
+
+#[test]
+fn an_admin_token_has_predecessors() {
+    let case = Case::with(&[("keys/new", "a-token\n")]);
+    let document = document(
+        &case,
+        ONE_KEY,
+        "admin: { address: \"[::1]:9691\", token: { file: keys/new, \
+         previous: [{ value: older, not_after: 2027-01-01T00:00:00Z }] } }",
+    );
+    let admin = document.admin.unwrap();
+    assert_eq!(admin.place, AdminPlace::Tcp("[::1]:9691".parse().unwrap()));
+    let token = admin.token.unwrap();
+    assert!(token.current.matches(b"a-token"));
+    let [(older, not_after)] = token.previous.as_slice() else {
+        panic!("one older token")
+    };
+    assert!(older.matches(b"older"));
+    assert_eq!(*not_after, UnixTime::from_secs(1_798_761_600));
 }
 
 #[test]

@@ -217,7 +217,7 @@ impl Connection<'_> {
             },
             framing: checked.framing,
             expects_continue: checked.expects_continue,
-            keep_alive: checked.keep_alive,
+            keep_alive: checked.keep_alive && !self.worker.shared.drain.is_leaving(),
             nominated: &checked.nominated,
             trusted,
             now: clock::now(),

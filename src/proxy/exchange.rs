@@ -15,6 +15,7 @@ use pingora::protocols::Stream;
 use crate::gate::permit::Permit;
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
 use crate::proxy::buffer::{BUFFER_BYTES, Leftover};
+use crate::proxy::drain::Drain;
 use crate::proxy::io::{WRITE_STALL, flush, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
@@ -50,6 +51,8 @@ pub(crate) struct Exchange<'a, 'p> {
     pub(crate) expects_continue: bool,
     /// The client wants to go on, and so do we.
     pub(crate) keep_alive: bool,
+    /// The gate may begin to leave while the upstream answers.
+    pub(crate) drain: &'a Drain,
     /// The head as it goes out.
     pub(crate) pieces: &'a Pieces,
     /// The head as it came in.
@@ -95,6 +98,8 @@ pub(crate) enum Failure {
     ClientTimeout,
     /// The client is gone; there is nobody to answer.
     ClientGone,
+    /// The gate is, and the answer would have no end.
+    Leaving,
     /// The answer had begun and cannot be completed.
     Cut {
         status: u16,
@@ -173,6 +178,7 @@ async fn relay(
         method,
         version,
         keep_alive,
+        drain,
         permit,
         answer_headers,
         govern,
@@ -184,7 +190,8 @@ async fn relay(
     let framing = response_framing(&head, method)
         .map_err(|_| Failure::Upstream("an answer whose end is in doubt"))?;
     let dechunk = version == Version::Http10 && framing == Framing::Chunked;
-    let keep_alive = keep_alive && upload.is_done() && !dechunk && framing != Framing::UntilClose;
+    let can_go_on = upload.is_done() && !dechunk && framing != Framing::UntilClose;
+    let keep_alive = keep_alive && can_go_on && !drain.is_leaving();
     let upstream_stays = framing != Framing::UntilClose && answer_head::keeps_alive(&head);
     let pieces = answer_head::rewrite(
         &head,
@@ -199,6 +206,10 @@ async fn relay(
     tether
         .look_at(&head)
         .map_err(|()| Failure::Upstream("an answer that may not begin any more"))?;
+    // As a WebSocket: it is registered already, so it is found here or by whoever ends them all.
+    if tether.is_stream() && drain.is_leaving() {
+        return Err(Failure::Leaving);
+    }
     let mut download = if dechunk {
         Pump::dechunking()
     } else {

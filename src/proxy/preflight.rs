@@ -15,6 +15,7 @@ pub(crate) fn answer(
     policy: &Policy,
     request: &Request<'_>,
     request_id: &RequestId,
+    keep_alive: bool,
 ) -> Option<Vec<u8>> {
     let cors = policy.cors.as_ref()?;
     if !syntax::is_preflight(request.head) {
@@ -39,6 +40,9 @@ pub(crate) fn answer(
                 cors.allow_headers
             );
         }
+    }
+    if !keep_alive {
+        text.push_str("Connection: close\r\n");
     }
     text.push_str("Vary: Origin\r\n\r\n");
     Some(text.into_bytes())

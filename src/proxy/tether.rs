@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::metrics::OpenSession;
+use crate::session::Kind;
 use crate::session::registry::Session;
 use crate::tunnel::Ending;
 use crate::wire::head::ResponseHead;
@@ -17,7 +18,7 @@ const LONG: Duration = Duration::from_secs(30);
 /// Makes a session of the request that is being answered.
 pub(crate) trait Govern: Sync {
     /// `None` if it would not be let in any more.
-    fn begin(&self) -> Option<Governed>;
+    fn begin(&self, kind: Kind) -> Option<Governed>;
 }
 
 /// A registered answer.
@@ -52,7 +53,16 @@ impl<'a> Tether<'a> {
                 .trim_ascii()
                 .eq_ignore_ascii_case(b"text/event-stream")
         });
-        if is_stream { self.begin() } else { Ok(()) }
+        if is_stream {
+            self.begin_as(Kind::Stream)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        let kind = |governed: &Governed| governed.session.live().opening.kind;
+        self.governed.as_deref().map(kind) == Some(Kind::Stream)
     }
 
     /// How long until the answer is a session; `None` if it is one.
@@ -67,7 +77,11 @@ impl<'a> Tether<'a> {
     ///
     /// If it would not be let in any more.
     pub(crate) fn begin(&mut self) -> Result<(), ()> {
-        self.governed = Some(Box::new(self.govern.begin().ok_or(())?));
+        self.begin_as(Kind::Answer)
+    }
+
+    fn begin_as(&mut self, kind: Kind) -> Result<(), ()> {
+        self.governed = Some(Box::new(self.govern.begin(kind).ok_or(())?));
         Ok(())
     }
 

@@ -146,7 +146,7 @@ impl Live {
         let last = self.last_received();
         let state = self.state.lock();
         let (silence, ping) = match self.opening.kind {
-            Kind::Answer => (None, None),
+            Kind::Answer | Kind::Stream => (None, None),
             Kind::WebSocket => (
                 Some(last.plus(rule.idle_timeout)),
                 rule.ping.map(|every| last.max(state.pinged).plus(every)),
@@ -166,7 +166,7 @@ impl Live {
         {
             return Some(reason);
         }
-        if self.opening.kind == Kind::Answer {
+        if self.opening.kind != Kind::WebSocket {
             return None;
         }
         if last.plus(rule.idle_timeout) <= steady {

@@ -10,6 +10,9 @@
 #[cfg(test)]
 mod support;
 
+/// The admin listener: who may ask, and what it answers.
+#[cfg(test)]
+mod admin;
 /// Tricks that have worked against other proxies; see the README beside them.
 #[cfg(test)]
 #[path = "../attacks/attacks.rs"]
@@ -21,6 +24,9 @@ mod browser;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
+/// How the gate leaves: what is still served, who is told when, and what a second signal does.
+#[cfg(test)]
+mod drain;
 /// Plain HTTP is carried to the backend and back unharmed.
 #[cfg(test)]
 mod http;

@@ -1,8 +1,9 @@
 //! Builders for the black-box tests.
 //!
-//! All of it is blocking and on plain threads: a test reads from top to bottom, and what it
-//! writes to a socket is what goes out.
+//! All of it but the crowd is blocking and on plain threads: a test reads from top to bottom, and
+//! what it writes to a socket is what goes out.
 
+pub(crate) mod crowd;
 pub(crate) mod frames;
 pub(crate) mod gate;
 pub(crate) mod metrics;

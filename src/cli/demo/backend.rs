@@ -12,9 +12,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::http::{Connection, HttpError, LIMITS};
 use super::login;
 use super::room::Room;
+use crate::cli::http::{Connection, HttpError, LIMITS};
 use crate::clock;
 use crate::secret::Secret;
 use crate::wire::body::{self, Framing};

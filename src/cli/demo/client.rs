@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::http::{Connection, HttpError, LIMITS};
+use crate::cli::http::{Connection, HttpError, LIMITS};
 use crate::wire::body::{self, Framing};
 use crate::wire::head::{self, ResponseHead};
 

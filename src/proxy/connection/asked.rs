@@ -25,7 +25,7 @@ pub(super) struct Asked<'a> {
     pub(super) request: Request<'a>,
     pub(super) framing: Framing,
     pub(super) expects_continue: bool,
-    /// The client allows another request on this connection.
+    /// The client allows another request on this connection, and so does the gate.
     pub(super) keep_alive: bool,
     /// Headers that `Connection` names: they end here.
     pub(super) nominated: &'a [&'a str],
@@ -43,7 +43,12 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// Has the request judged, and forwards or refuses it.
     pub(super) async fn judge(&self, stream: &mut Stream) -> After {
-        if let Some(answer) = preflight::answer(self.policy, &self.request, &self.who.request_id) {
+        if let Some(answer) = preflight::answer(
+            self.policy,
+            &self.request,
+            &self.who.request_id,
+            self.keep_alive,
+        ) {
             return self.preflight(stream, &answer).await;
         }
         let handshake = match syntax::websocket(self.request.head) {

@@ -51,7 +51,8 @@ impl Asked<'_> {
             version: self.request.head.version,
             framing: self.framing,
             expects_continue: self.expects_continue,
-            keep_alive: self.keep_alive && !worker.shared.is_draining(),
+            keep_alive: self.keep_alive,
+            drain: &worker.shared.drain,
             pieces: &pieces,
             head: self.head_bytes,
             behind: self.behind,
@@ -73,14 +74,10 @@ impl Asked<'_> {
         record: Record<'_>,
     ) -> After {
         let worker = self.connection.worker;
-        if worker.shared.is_draining() {
-            let refusal = Refusal {
-                status: 503,
-                reason: "unavailable",
-                message: "the gate is shutting down",
-                headers: "Retry-After: 1\r\n".to_owned(),
-            };
-            return self.fail_with(stream, &permit.route, refusal, record).await;
+        if worker.shared.drain.is_leaving() {
+            return self
+                .fail_with(stream, &permit.route, Refusal::leaving(), record)
+                .await;
         }
         let (tokens, offered): (Vec<&str>, Vec<&str>) = self
             .request
@@ -161,9 +158,11 @@ impl Asked<'_> {
             },
             self.who,
         );
-        // The session is known from here on: a reload or a revocation either finds it, or is found
-        // here.
-        if let Some(refusal) = self.overtaken(permit, opened.session()) {
+        // The session is known from here on: a reload, a revocation or the end of the gate either
+        // finds it, or is found here.
+        let leaving = self.connection.worker.shared.drain.is_leaving();
+        let leaving = leaving.then(Refusal::leaving);
+        if let Some(refusal) = leaving.or_else(|| self.overtaken(permit, opened.session())) {
             return self.fail_with(stream, &permit.route, refusal, record).await;
         }
         if let Some(place) = place {
@@ -264,13 +263,13 @@ struct Governor<'a, 'p> {
 }
 
 impl Govern for Governor<'_, '_> {
-    fn begin(&self) -> Option<Governed> {
+    fn begin(&self, kind: Kind) -> Option<Governed> {
         let worker = self.asked.connection.worker;
         let standing = Standing::of(self.permit, self.asked.policy, &self.asked.request);
         let governed = websocket::register(
             worker,
             self.permit,
-            Kind::Answer,
+            kind,
             standing,
             request_id::session_id(),
         );

@@ -39,6 +39,16 @@ impl<'a> Refusal<'a> {
         }
     }
 
+    /// Another gate will take it.
+    pub(super) fn leaving() -> Self {
+        Self {
+            status: 503,
+            reason: "unavailable",
+            message: "the gate is shutting down",
+            headers: "Retry-After: 1\r\n".to_owned(),
+        }
+    }
+
     /// An upstream that does not do its part.
     const fn upstream(status: u16, message: &'a str) -> Self {
         Self {
@@ -102,8 +112,7 @@ impl Asked<'_> {
             || !self.keep_alive
             // Whoever names an unknown place is not to try on and on over one connection, and one
             // in plain text is of no use where TLS is asked for.
-            || matches!(denial, Denial::NoRoute | Denial::TlsRequired)
-            || self.connection.worker.shared.is_draining();
+            || matches!(denial, Denial::NoRoute | Denial::TlsRequired);
         let sent = self.answer(stream, route, refusal, close).await;
         record.finish(Outcome::Answered {
             status: denial.status(),
@@ -142,6 +151,7 @@ impl Asked<'_> {
                 status: 408,
                 ..Refusal::syntax("the request's body did not arrive")
             },
+            Failure::Leaving => Refusal::leaving(),
             Failure::ClientGone => {
                 record.finish(Outcome::ClientGone);
                 return After::Close;

@@ -25,8 +25,8 @@ pub(crate) fn binary() -> String {
 
 /// A gate to be started.
 ///
-/// The policy says everything but `listeners`, `metrics` and `upstreams`, which are the
-/// builder's.
+/// The policy says everything but `listeners`, `metrics`, `admin`, `shutdown` and `upstreams`,
+/// which are the builder's.
 #[derive(Debug)]
 pub(crate) struct Builder {
     policy: String,
@@ -35,6 +35,8 @@ pub(crate) struct Builder {
     upstreams: String,
     an_upstream: String,
     workers: Option<usize>,
+    admin: Option<String>,
+    shutdown: String,
     environment: Vec<(String, String)>,
     binary: String,
     directory: TempDir,
@@ -67,6 +69,18 @@ impl Builder {
 
     pub(crate) fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
+        self
+    }
+
+    /// An admin listener with these keys; `$ADDRESS` in them is one of the gate's own.
+    pub(crate) fn admin(mut self, keys: &str) -> Self {
+        self.admin = Some(keys.to_owned());
+        self
+    }
+
+    /// Other times than those of a gate that leaves at once.
+    pub(crate) fn shutdown(mut self, keys: &str) -> Self {
+        keys.clone_into(&mut self.shutdown);
         self
     }
 
@@ -110,6 +124,7 @@ impl Builder {
         let address = net::free_address();
         let metrics_address = net::free_address();
         let second_address = net::free_address();
+        let admin_address = net::free_address();
         let second = self.second.map_or_else(String::new, |keys| {
             format!(", {{ address: \"{second_address}\", {keys} }}")
         });
@@ -120,6 +135,11 @@ impl Builder {
         if let Some(workers) = self.workers {
             writeln!(prelude, "workers: {workers}").unwrap();
         }
+        if let Some(keys) = self.admin {
+            let keys = keys.replace("$ADDRESS", &admin_address.to_string());
+            writeln!(prelude, "admin: {{ {keys} }}").unwrap();
+        }
+        writeln!(prelude, "shutdown: {{ {} }}", self.shutdown).unwrap();
         write!(prelude, "upstreams:\n{}", self.upstreams).unwrap();
         put(self.directory.path(), &format!("{prelude}{}", self.policy));
 
@@ -134,6 +154,7 @@ impl Builder {
             address,
             second_address,
             metrics_address,
+            admin_address,
             prelude,
             an_upstream: self.an_upstream,
             directory: self.directory,
@@ -150,6 +171,7 @@ pub(crate) struct Gate {
     address: SocketAddr,
     second_address: SocketAddr,
     metrics_address: SocketAddr,
+    admin_address: SocketAddr,
     prelude: String,
     an_upstream: String,
     directory: TempDir,
@@ -164,6 +186,8 @@ impl Gate {
             upstreams: String::new(),
             an_upstream: String::new(),
             workers: None,
+            admin: None,
+            shutdown: "lame_duck: 0s, drain: 0s".to_owned(),
             environment: Vec::new(),
             binary: binary(),
             directory: tempfile::tempdir().unwrap(),
@@ -190,6 +214,11 @@ impl Gate {
 
     pub(crate) fn second_address(&self) -> SocketAddr {
         self.second_address
+    }
+
+    /// Where the builder's `$ADDRESS` is.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin_address
     }
 
     /// Replaces a file beside the configuration.
@@ -315,6 +344,11 @@ impl Gate {
 
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// Ends the gate without a word.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
     }
 
     /// Waits for the gate to end by itself.

@@ -147,17 +147,6 @@ fn sigint_closes_every_socket_and_ends_well() {
 }
 
 #[test]
-fn sigterm_ends_well_too() {
-    let backend = WsBackend::echo();
-    let mut gate = gate_before(&backend).start();
-    client(&gate).connect().echo("here");
-    gate.signal(Signal::Term);
-    // The drain is longer than a test should take; a second signal ends it.
-    gate.signal(Signal::Int);
-    assert_eq!(gate.exit_code(), Some(0));
-}
-
-#[test]
 fn a_socket_survives_a_reload_and_a_broken_one() {
     let backend = WsBackend::echo();
     let gate = gate_before(&backend).start();

@@ -10,13 +10,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use crate::wire::body::{BodyError, Dechunk, Framing, FramingError};
 use crate::wire::head::{HeadError, HeadLimits};
 
-/// More than any head of the demo needs.
+/// More than any head needs that a command reads.
 pub(super) const LIMITS: HeadLimits = HeadLimits {
     head_bytes: 32 * 1024,
     headers: 100,
     target_bytes: 16 * 1024,
 };
-/// More than any body of the demo needs.
+/// More than any body needs.
 const BODY_BYTES: usize = 1024 * 1024;
 
 /// Why a message could not be read or written.
