@@ -35,12 +35,19 @@ impl Health {
             "/readyz" if query == Some("verbose") => self.ready_in_full(),
             "/readyz" if self.shared.is_ready() => response(StatusCode::OK, TEXT, b"ok\n"),
             "/readyz" => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, b"not ready\n"),
-            "/metrics" => match self.shared.metrics.text(&self.shared.policy()) {
+            "/metrics" => match self.metrics() {
                 Ok(text) => response(StatusCode::OK, PROMETHEUS, &text),
                 Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, b"cannot encode\n"),
             },
             _ => response(StatusCode::NOT_FOUND, TEXT, b"not found\n"),
         }
+    }
+
+    fn metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let shared = &self.shared;
+        shared
+            .metrics
+            .text(&shared.policy(), &shared.registry.rechecks)
     }
 
     /// What an operator should know, even while everything works.
@@ -51,6 +58,14 @@ impl Health {
             let caveat = listener.tls.as_ref()?.caveat(now)?;
             Some(json!({ "listener": listener.address.to_string(), "caveat": caveat }))
         });
+        let in_grace = self.shared.registry.rechecks.in_grace();
+        let graces = in_grace.iter().map(|(authenticator, sessions)| {
+            let caveat = format!(
+                "{sessions} living sessions cannot be asked about; each ends when its live_grace is \
+                 over"
+            );
+            json!({ "authenticator": &**authenticator, "caveat": caveat })
+        });
         let caveats: Vec<_> = policy
             .authenticators()
             .iter()
@@ -59,6 +74,7 @@ impl Health {
                 Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
             })
             .chain(certificates)
+            .chain(graces)
             .collect();
         let ready = self.shared.is_ready();
         let report = json!({

@@ -15,10 +15,13 @@ use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
 use crate::proxy::HandshakeFailure;
+use crate::session::recheck::{Rechecks, Settled};
 use crate::tunnel::Ending;
 
 mod families;
 mod guards;
+mod rechecks;
+mod reloads;
 mod series;
 mod tls;
 
@@ -71,10 +74,8 @@ pub struct Metrics {
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
     session_bytes: IntCounterVec,
-    reloads: IntCounterVec,
-    reload_ok: IntGauge,
-    reload_time: IntGauge,
-    watch_active: IntGauge,
+    rechecks: rechecks::Counts,
+    reloads: reloads::Reloads,
     draining: IntGauge,
     /// Series that a request finds by one look-up.
     known: ArcSwap<HashMap<Arc<str>, Arc<RouteSeries>>>,
@@ -164,23 +165,8 @@ impl Metrics {
                 "Bytes of ended WebSocket sessions, from (in) and to (out) clients.",
                 &["route", "direction"],
             )?,
-            reloads: new.counters(
-                "config_reloads_total",
-                "Attempts to load the configuration again.",
-                &["result"],
-            )?,
-            reload_ok: new.gauge(
-                "config_last_reload_successful",
-                "Whether the configuration in force is the one on disk.",
-            )?,
-            reload_time: new.gauge(
-                "config_last_reload_success_timestamp_seconds",
-                "When the configuration in force was loaded.",
-            )?,
-            watch_active: new.gauge(
-                "config_watch_active",
-                "Whether a change of the configuration's files is noticed at once.",
-            )?,
+            rechecks: rechecks::Counts::new(&new)?,
+            reloads: reloads::Reloads::new(&new)?,
             draining: new.gauge("draining", "Whether the gate is shutting down.")?,
             known: ArcSwap::default(),
             registry,
@@ -194,7 +180,7 @@ impl Metrics {
     /// # Errors
     ///
     /// If a metric cannot be encoded.
-    pub fn text(&self, policy: &Policy) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn text(&self, policy: &Policy, rechecks: &Rechecks) -> Result<Vec<u8>, prometheus::Error> {
         self.cache_entries.reset();
         for authenticator in policy.authenticators() {
             let entries = i64::try_from(authenticator.cached()).unwrap_or(i64::MAX);
@@ -203,6 +189,7 @@ impl Metrics {
                 .set(entries);
         }
         self.tls.show_certificates(policy);
+        self.rechecks.show_graces(policy, rechecks);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -220,6 +207,7 @@ impl Metrics {
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
         }
         self.tls.prepare(policy);
+        self.rechecks.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
                 let _ = self
@@ -280,6 +268,11 @@ impl Metrics {
         }
     }
 
+    /// Counts what was said about living sessions.
+    pub fn rechecked(&self, settled: &Settled) {
+        self.rechecks.add(settled);
+    }
+
     /// Counts a connection for as long as the guard lives.
     pub fn connection(&self) -> Gauged {
         Gauged::up(self.connections.clone())
@@ -300,22 +293,17 @@ impl Metrics {
 
     /// Notes that a configuration took force.
     pub fn reloaded(&self, now: UnixTime) {
-        self.reload_ok.set(1);
-        self.reload_time.set(now.as_secs());
+        self.reloads.took_force(now);
     }
 
     /// Counts an attempt to reload.
     pub fn reload_attempt(&self, succeeded: bool) {
-        let result = if succeeded { "ok" } else { "error" };
-        self.reloads.with_label_values(&[result]).inc();
-        if !succeeded {
-            self.reload_ok.set(0);
-        }
+        self.reloads.attempt(succeeded);
     }
 
     /// Whether the configuration's files are watched.
     pub fn watching(&self, is_active: bool) {
-        self.watch_active.set(is_active.into());
+        self.reloads.watching(is_active);
     }
 
     pub fn draining(&self) {

@@ -16,6 +16,7 @@ use crate::scheme::Rejection;
 pub mod claims;
 pub mod deadline;
 pub mod live;
+pub mod recheck;
 pub mod registry;
 pub mod signal;
 
@@ -46,6 +47,8 @@ pub enum CloseReason {
     /// was admitted by has been removed.
     Revoked,
     ShuttingDown,
+    /// For too long nobody could tell whether it may stay. Its credential may be as good as ever.
+    TryAgain,
 }
 
 impl CloseReason {
@@ -89,6 +92,7 @@ impl CloseReason {
             Self::Replaced => 4409,
             Self::Idle | Self::ShuttingDown => 1001,
             Self::ProtocolError => 1002,
+            Self::TryAgain => 1013,
         }
     }
 
@@ -102,6 +106,7 @@ impl CloseReason {
             Self::Replaced => "replaced by another login",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "going away",
+            Self::TryAgain => "try again later",
         }
     }
 
@@ -115,6 +120,7 @@ impl CloseReason {
             Self::Replaced => "replaced",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "shutting_down",
+            Self::TryAgain => "try_again",
         }
     }
 }
