@@ -13,6 +13,8 @@ mod endpoints;
 mod health;
 mod protect;
 mod reply;
+mod revocations;
+mod sessions;
 pub mod socket;
 mod status;
 

@@ -35,7 +35,9 @@ mod tree;
 mod yaml;
 
 use std::path::Path;
+use std::time::Duration;
 
+use crate::clock::UnixTime;
 use crate::problem::{LoadError, Problem};
 
 use cursor::{Cursor, Keys, Source};
@@ -100,6 +102,16 @@ fn read_document(path: &Path, findings: &Findings) -> Result<Document, LoadError
     let document = decode(&Cursor::root(&tree.root, &source, findings));
     yaml::report_form(&tree, &source, findings);
     Ok(document)
+}
+
+/// Reads `500ms`, `30s`, `5m`, `24h` or `30d`, as in a configuration.
+pub fn duration(text: &str) -> Option<Duration> {
+    notation::duration(text)
+}
+
+/// Reads a time such as `2027-01-01T00:00:00Z`, as in a configuration.
+pub fn timestamp(text: &str) -> Option<UnixTime> {
+    notation::timestamp(text)
 }
 
 /// No configuration is larger; long lists of keys have files of their own.

@@ -35,6 +35,7 @@ pub mod log;
 pub mod metrics;
 pub mod proxy;
 pub mod reload;
+pub mod replicas;
 pub mod server;
 pub mod shutdown;
 pub mod signals;
@@ -63,8 +64,8 @@ mod layers {
         &["gate"],
         &["request_id", "session", "tunnel"],
         &[
-            "admin", "cli", "log", "metrics", "proxy", "reload", "server", "shutdown", "signals",
-            "upkeep",
+            "admin", "cli", "log", "metrics", "proxy", "reload", "replicas", "server", "shutdown",
+            "signals", "upkeep",
         ],
     ];
 

@@ -11,16 +11,21 @@ use prometheus::{
 };
 
 use crate::admin::Trespass;
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
 use crate::proxy::HandshakeFailure;
+use crate::session::recheck::Settled;
+use crate::session::registry::Registry as SessionRegistry;
 use crate::tunnel::Ending;
 
+mod expiring;
 mod families;
 mod guards;
 mod operator;
+mod rechecks;
+mod reloads;
 mod series;
 mod tls;
 
@@ -74,10 +79,9 @@ pub struct Metrics {
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
     session_bytes: IntCounterVec,
-    reloads: IntCounterVec,
-    reload_ok: IntGauge,
-    reload_time: IntGauge,
-    watch_active: IntGauge,
+    expiring: expiring::Expiring,
+    rechecks: rechecks::Counts,
+    reloads: reloads::Reloads,
     operator: Operator,
     /// Series that a request finds by one look-up.
     known: ArcSwap<HashMap<Arc<str>, Arc<RouteSeries>>>,
@@ -148,42 +152,28 @@ impl Metrics {
             tls: tls::Tls::new(&new)?,
             sessions_open: new.gauges(
                 "sessions_open",
-                "Living WebSocket sessions.",
+                "Living sessions: WebSockets, and answers that stay open.",
                 &["route", "device_type"],
             )?,
             sessions_closed: new.counters(
                 "sessions_closed_total",
-                "Ended WebSocket sessions by what ended them.",
+                "Ended sessions by what ended them.",
                 &["route", "reason"],
             )?,
             session_seconds: new.histograms(
                 "session_duration_seconds",
-                "How long WebSocket sessions lasted.",
+                "How long sessions lasted.",
                 &["route"],
                 SESSION_SECONDS,
             )?,
             session_bytes: new.counters(
                 "session_bytes_total",
-                "Bytes of ended WebSocket sessions, from (in) and to (out) clients.",
+                "Bytes of ended sessions, from (in) and to (out) clients.",
                 &["route", "direction"],
             )?,
-            reloads: new.counters(
-                "config_reloads_total",
-                "Attempts to load the configuration again.",
-                &["result"],
-            )?,
-            reload_ok: new.gauge(
-                "config_last_reload_successful",
-                "Whether the configuration in force is the one on disk.",
-            )?,
-            reload_time: new.gauge(
-                "config_last_reload_success_timestamp_seconds",
-                "When the configuration in force was loaded.",
-            )?,
-            watch_active: new.gauge(
-                "config_watch_active",
-                "Whether a change of the configuration's files is noticed at once.",
-            )?,
+            expiring: expiring::Expiring::new(&new)?,
+            rechecks: rechecks::Counts::new(&new)?,
+            reloads: reloads::Reloads::new(&new)?,
             operator: Operator::new(&new)?,
             known: ArcSwap::default(),
             registry,
@@ -197,7 +187,11 @@ impl Metrics {
     /// # Errors
     ///
     /// If a metric cannot be encoded.
-    pub fn text(&self, policy: &Policy) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn text(
+        &self,
+        policy: &Policy,
+        registry: &SessionRegistry,
+    ) -> Result<Vec<u8>, prometheus::Error> {
         self.cache_entries.reset();
         for authenticator in policy.authenticators() {
             let entries = i64::try_from(authenticator.cached()).unwrap_or(i64::MAX);
@@ -206,6 +200,8 @@ impl Metrics {
                 .set(entries);
         }
         self.tls.show_certificates(policy);
+        self.rechecks.show_graces(policy, &registry.rechecks);
+        self.expiring.show(policy, registry, clock::now());
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -224,6 +220,7 @@ impl Metrics {
         }
         self.tls.prepare(policy);
         self.operator.prepare(policy);
+        self.rechecks.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
                 let _ = self
@@ -284,6 +281,11 @@ impl Metrics {
         }
     }
 
+    /// Counts what was said about living sessions.
+    pub fn rechecked(&self, settled: &Settled) {
+        self.rechecks.add(settled);
+    }
+
     /// Counts a connection for as long as the guard lives.
     pub fn connection(&self) -> Gauged {
         Gauged::up(self.connections.clone())
@@ -304,22 +306,17 @@ impl Metrics {
 
     /// Notes that a configuration took force.
     pub fn reloaded(&self, now: UnixTime) {
-        self.reload_ok.set(1);
-        self.reload_time.set(now.as_secs());
+        self.reloads.took_force(now);
     }
 
     /// Counts an attempt to reload.
     pub fn reload_attempt(&self, succeeded: bool) {
-        let result = if succeeded { "ok" } else { "error" };
-        self.reloads.with_label_values(&[result]).inc();
-        if !succeeded {
-            self.reload_ok.set(0);
-        }
+        self.reloads.attempt(succeeded);
     }
 
     /// Whether the configuration's files are watched.
     pub fn watching(&self, is_active: bool) {
-        self.watch_active.set(is_active.into());
+        self.reloads.watching(is_active);
     }
 
     pub fn draining(&self) {

@@ -65,6 +65,23 @@ pub trait Verifier: fmt::Debug + Send + Sync {
         })
     }
 
+    /// How often living sessions with a proof of this scheme are asked about again; `None` where
+    /// only time can change a verdict.
+    fn recheck_rule(&self) -> Option<Recheck> {
+        None
+    }
+
+    /// Asks the remote side about the credentials of living sessions, all at once. There are as
+    /// many answers as credentials, in the same order. No grace is given here: an outage is
+    /// [`VerifyError::Unavailable`].
+    async fn recheck(
+        &self,
+        credentials: &[Credential<'_>],
+        _: UnixTime,
+    ) -> Vec<Result<Verified, VerifyError>> {
+        nobody_to_ask(credentials.len())
+    }
+
     /// Judges a proof that was made earlier, perhaps under another configuration, as far as that can
     /// be done without its credential: whether its key is still configured and in date, and whether
     /// what else it rests on still holds.
@@ -103,6 +120,23 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     }
 }
 
+/// The answers of a scheme that has nobody to ask.
+fn nobody_to_ask(credentials: usize) -> Vec<Result<Verified, VerifyError>> {
+    let nobody = VerifyError::Unavailable {
+        source: Arc::from("this scheme has nobody to ask"),
+    };
+    vec![Err(nobody); credentials]
+}
+
+/// How living sessions are asked about again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recheck {
+    pub every: Duration,
+    /// For so long after the last good answer a session lives on while nobody can tell. Longer than
+    /// `every`, or one lost answer would end it.
+    pub live_grace: Duration,
+}
+
 /// The outcome of judging without the network.
 #[derive(Debug)]
 pub enum Judgement {
@@ -127,7 +161,19 @@ pub struct Verified {
     pub grounds: Option<Arc<Grounds>>,
     /// By what the credential can be named to revoke it; `None` where it is the key itself.
     pub token: Option<Arc<TokenFacts>>,
+    /// What the remote side said, which may have changed its mind since; `None` where nobody was
+    /// asked.
+    pub asked: Option<Asked>,
     pub reuse: Reuse,
+}
+
+/// What a remote side said about a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// When it was asked.
+    pub at: UnixTime,
+    /// When the proof ends by what it said; the grace of an outage may end it sooner.
+    pub not_after: Option<UnixTime>,
 }
 
 /// What tells one token from another of the same user, without being the token.

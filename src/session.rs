@@ -16,6 +16,7 @@ use crate::scheme::Rejection;
 pub mod claims;
 pub mod deadline;
 pub mod live;
+pub mod recheck;
 pub mod registry;
 pub mod signal;
 
@@ -26,6 +27,14 @@ pub struct SessionId(pub(crate) u128);
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+impl SessionId {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| u128::from_str_radix(text, 16).ok().map(Self))?
     }
 }
 
@@ -46,6 +55,8 @@ pub enum CloseReason {
     /// was admitted by has been removed.
     Revoked,
     ShuttingDown,
+    /// For too long nobody could tell whether it may stay. Its credential may be as good as ever.
+    TryAgain,
 }
 
 impl CloseReason {
@@ -89,6 +100,7 @@ impl CloseReason {
             Self::Replaced => 4409,
             Self::Idle | Self::ShuttingDown => 1001,
             Self::ProtocolError => 1002,
+            Self::TryAgain => 1013,
         }
     }
 
@@ -102,6 +114,7 @@ impl CloseReason {
             Self::Replaced => "replaced by another login",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "going away",
+            Self::TryAgain => "try again later",
         }
     }
 
@@ -115,6 +128,7 @@ impl CloseReason {
             Self::Replaced => "replaced",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "shutting_down",
+            Self::TryAgain => "try_again",
         }
     }
 }

@@ -51,7 +51,7 @@ pub enum Ending {
 
 impl Ending {
     /// Everything that can end a tunnel.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Client,
         Self::Upstream,
         Self::Gate(CloseReason::Expired),
@@ -61,6 +61,7 @@ impl Ending {
         Self::Gate(CloseReason::Replaced),
         Self::Gate(CloseReason::Revoked),
         Self::Gate(CloseReason::ShuttingDown),
+        Self::Gate(CloseReason::TryAgain),
     ];
 
     /// The word for logs and metric labels.

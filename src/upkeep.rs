@@ -14,6 +14,8 @@ use crate::clock;
 use crate::proxy::Shared;
 use crate::reload::{Reloader, keeper};
 
+mod rechecks;
+
 /// How late a session may be ended after its time is up.
 const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
@@ -43,6 +45,7 @@ impl BackgroundService for Upkeep {
         if let Some((reloader, asked)) = self.reload.lock().take() {
             tokio::spawn(keeper::keep(Arc::clone(&self.shared), reloader, asked));
         }
+        tokio::spawn(rechecks::keep(Arc::clone(&self.shared)));
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.shared.set_ready();

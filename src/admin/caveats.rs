@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::policy::Policy;
+use crate::proxy::Shared;
 
-/// Of certificates and authenticators, in file order.
-pub(super) fn of(policy: &Policy) -> Vec<Value> {
+/// Of authenticators and certificates, in file order, and of what is going on.
+pub(super) fn of(shared: &Shared) -> Vec<Value> {
+    let policy = shared.policy();
     let now = clock::now();
     let certificates = policy.listeners.iter().filter_map(|listener| {
         let caveat = listener.tls.as_ref()?.caveat(now)?;
@@ -16,5 +17,12 @@ pub(super) fn of(policy: &Policy) -> Vec<Value> {
         let caveat = authenticator.caveat()?;
         Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
     });
-    authenticators.chain(certificates).collect()
+    let in_grace = shared.registry.rechecks.in_grace();
+    let graces = in_grace.iter().map(|(authenticator, sessions)| {
+        let caveat = format!(
+            "{sessions} living sessions cannot be asked about; each ends when its live_grace is over"
+        );
+        json!({ "authenticator": &**authenticator, "caveat": caveat })
+    });
+    authenticators.chain(certificates).chain(graces).collect()
 }

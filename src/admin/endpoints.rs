@@ -6,7 +6,7 @@ use std::pin::Pin;
 use http::StatusCode;
 
 use crate::admin::asked::decode;
-use crate::admin::{Asked, Desk, Reply, drain, status};
+use crate::admin::{Asked, Desk, Reply, drain, revocations, sessions, status};
 
 /// One thing that can be asked.
 pub(super) struct Endpoint {
@@ -23,13 +23,48 @@ pub(super) struct Endpoint {
 pub(super) type Handler =
     for<'a> fn(&'a Desk, &'a Asked) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
 
-static ENDPOINTS: [Endpoint; 2] = [
+static ENDPOINTS: [Endpoint; 7] = [
     Endpoint {
         method: "POST",
         path: "/drain",
         query: &[],
         body: Some(&[]),
         answer: |desk, _| Box::pin(async { drain::start(desk) }),
+    },
+    Endpoint {
+        method: "POST",
+        path: "/revocations",
+        query: &[],
+        body: Some(revocations::KEYS),
+        answer: |desk, asked| Box::pin(revocations::add(desk, asked)),
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "/revocations/{}",
+        query: &[],
+        body: None,
+        answer: |desk, asked| Box::pin(revocations::lift(desk, asked)),
+    },
+    Endpoint {
+        method: "GET",
+        path: "/sessions",
+        query: sessions::FILTERS,
+        body: None,
+        answer: |desk, asked| Box::pin(async { sessions::show(desk, asked) }),
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "/sessions",
+        query: sessions::FILTERS,
+        body: None,
+        answer: |desk, asked| Box::pin(async { sessions::end_many(desk, asked) }),
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "/sessions/{}",
+        query: &[],
+        body: None,
+        answer: |desk, asked| Box::pin(async { sessions::end_one(desk, asked) }),
     },
     Endpoint {
         method: "GET",

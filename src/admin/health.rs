@@ -36,12 +36,17 @@ impl Health {
             "/readyz" if query == Some("verbose") => self.ready_in_full(),
             "/readyz" if self.shared.is_ready() => response(StatusCode::OK, TEXT, b"ok\n"),
             "/readyz" => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, b"not ready\n"),
-            "/metrics" => match self.shared.metrics.text(&self.shared.policy()) {
+            "/metrics" => match self.metrics() {
                 Ok(text) => response(StatusCode::OK, PROMETHEUS, &text),
                 Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, b"cannot encode\n"),
             },
             _ => response(StatusCode::NOT_FOUND, TEXT, b"not found\n"),
         }
+    }
+
+    fn metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let shared = &self.shared;
+        shared.metrics.text(&shared.policy(), &shared.registry)
     }
 
     /// What an operator should know, even while everything works.
@@ -54,7 +59,7 @@ impl Health {
             "generation": policy.generation,
             "reload_problem": self.shared.reload_problem(),
             "sessions": self.shared.registry.len(),
-            "caveats": caveats::of(&policy),
+            "caveats": caveats::of(&self.shared),
         });
         let status = if ready {
             StatusCode::OK

@@ -37,7 +37,7 @@ pub(super) fn show(desk: &Desk) -> Reply {
         "connections": shared.metrics.connections(),
         "sessions": sessions.len(),
         "sessions_by": groups,
-        "caveats": caveats::of(&policy),
+        "caveats": caveats::of(shared),
     });
     Reply::new(StatusCode::OK, answer)
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::scheme::sa_token::{OnOutage, Sessions};
-use crate::scheme::{app_key, jwt, sa_token};
+use crate::scheme::{Recheck, app_key, jwt, sa_token};
 use crate::secret::Digest;
 
 const STRONG: &str = "0f8c2e94b7a35d61c0f8e2b49a7d3651";
@@ -308,6 +308,31 @@ fn sa_token_knows_its_sessions() {
     assert_eq!(sessions.redis.timeout, Duration::from_millis(500));
     assert_eq!(sessions.redis.database, 2);
     assert!(sessions.redis.password.as_ref().unwrap().matches(b"p4ss"));
+    let recheck = |every, live_grace| Some(Recheck { every, live_grace });
+    let seconds = Duration::from_secs;
+    assert_eq!(sessions.recheck, recheck(seconds(30), seconds(300)));
+    for (written, expected) in [
+        (
+            "recheck: 5s, live_grace: 6s",
+            recheck(seconds(5), seconds(6)),
+        ),
+        ("recheck: 5s", recheck(seconds(5), seconds(300))),
+        ("recheck: 1h", recheck(seconds(3600), seconds(7200))),
+        ("recheck: off", None),
+    ] {
+        let document_ = document(
+            &case,
+            &format!(
+                "sa_token: {{ secret: {{ file: secret }}, user_types: [a], sessions: {{ \
+                   redis: {{ address: redis:6379, key: \"{{token}}\" }}, {written} }} }}"
+            ),
+            "",
+        );
+        let Sessions::Redis(sessions) = &sa_token(&document_).sessions else {
+            panic!("not Redis")
+        };
+        assert_eq!(sessions.recheck, expected, "{written}");
+    }
 
     let document_ = document(
         &case,

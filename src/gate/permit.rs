@@ -47,6 +47,15 @@ pub struct Admission<'r> {
     pub credentials: SmallVec<[(AuthenticatorId, Extracted<'r>); 2]>,
 }
 
+impl Admission<'_> {
+    /// The bytes that this authenticator has verified.
+    pub(super) fn credential(&self, authenticator: AuthenticatorId) -> Option<&[u8]> {
+        let mut credentials = self.credentials.iter();
+        let (_, extracted) = credentials.find(|(id, _)| *id == authenticator)?;
+        Some(&extracted.token)
+    }
+}
+
 /// A device type that passed the route's rule.
 #[derive(Clone, Debug)]
 pub struct Claimed<'r> {

@@ -1,8 +1,9 @@
 //! What a session was admitted by, and whether another policy would still let it in.
 //!
 //! A session outlives the request that opened it and the policy that judged it. Its credential is
-//! gone by then; what is left of it, the proofs, is judged as the request was: the route chosen
-//! anew, the requirement combined anew, each proof upheld by the authenticator of its name.
+//! gone by then, or kept for one purpose only ([`Kept`]); what is left of it, the proofs, is judged
+//! as the request was: the route chosen anew, the requirement combined anew, each proof upheld by
+//! the authenticator of its name, unless whoever made it has withdrawn it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +19,13 @@ use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
 use crate::policy::route::Unrouted;
 use crate::request::{METHODS, Request};
-use crate::scheme::{TokenFacts, Verified};
+use crate::scheme::{Rejection, TokenFacts, Verified};
 
-/// The ground on which a session stands. It holds no credential and no policy.
+mod withdrawal;
+
+pub use withdrawal::{Kept, Withdrawable};
+
+/// The ground on which a session stands. It holds no policy.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     method: &'static str,
@@ -44,6 +49,10 @@ struct Proof {
     verified: Arc<Verified>,
     /// Of a credential that came in a cookie: the origin of the page.
     page: Option<Box<[u8]>>,
+    /// Why it holds no more.
+    withdrawn: Option<Rejection>,
+    /// Where it can be withdrawn.
+    kept: Option<Arc<Kept>>,
 }
 
 impl Proof {
@@ -69,11 +78,18 @@ impl Standing {
                 let authenticator = policy.authenticator(*id)?;
                 let carrier = permit.carrier(position, authenticator);
                 let is_cookie = carrier.is_some_and(|carrier| carrier.cookie_name().is_some());
+                let token = || admission?.credential(*id);
+                let kept = authenticator.recheck_rule().and_then(|_| token());
                 Some(Proof {
                     authenticator: Arc::clone(&authenticator.name),
                     page: is_cookie.then(|| request.origin()).flatten().map(Box::from),
                     credential: permit.same_credential(position),
-                    verified: Arc::clone(verified),
+                    verified: match kept {
+                        Some(_) => withdrawal::without_grace(verified),
+                        None => Arc::clone(verified),
+                    },
+                    withdrawn: None,
+                    kept: kept.map(|token| Arc::new(Kept::new(token))),
                 })
             })
             .collect();
@@ -95,6 +111,11 @@ impl Standing {
         self.proofs.iter().map(|proof| &*proof.verified)
     }
 
+    /// When the first of its proofs ends.
+    pub fn end(&self) -> Option<UnixTime> {
+        self.proofs().filter_map(|proof| proof.not_after).min()
+    }
+
     /// What its tokens can be named by.
     pub fn tokens(&self) -> SmallVec<[Arc<TokenFacts>; 1]> {
         self.proofs()
@@ -105,6 +126,14 @@ impl Standing {
     /// Rests on the proofs of another from now on; the handshake stays what it was.
     pub fn take_over(&mut self, other: &Self) {
         self.proofs.clone_from(&other.proofs);
+        // Each session is asked about in its own time.
+        for kept in self
+            .proofs
+            .iter_mut()
+            .filter_map(|proof| proof.kept.as_mut())
+        {
+            *kept = Arc::new(kept.again());
+        }
     }
 
     /// Judges the handshake again, as if it came now. The answer is when the proofs end.
@@ -147,6 +176,9 @@ impl Standing {
                     .find(|proof| proof.authenticator == authenticator.name)
                     .filter(|proof| proof.is_found_by(authenticator));
                 let outcome = proof.map_or(Outcome::Absent, |proof| {
+                    if let Some(rejection) = proof.withdrawn {
+                        return Outcome::Rejected(rejection);
+                    }
                     let upheld = authenticator.uphold(&proof.verified, as_of(proof, now));
                     unless_revoked(policy, upheld, self.device_type.as_deref(), now)
                 });

@@ -12,7 +12,7 @@ use crate::scheme::app_key::AppKey;
 use crate::scheme::jwt::Jwt;
 use crate::scheme::sa_token::SaToken;
 use crate::scheme::{
-    Judgement, KeyProblem, Rejection, SchemeName, Verified, Verifier, VerifyError,
+    Judgement, KeyProblem, Recheck, Rejection, SchemeName, Verified, Verifier, VerifyError,
 };
 use crate::secret::Digest;
 
@@ -106,6 +106,36 @@ impl Authenticator {
             Ok(verified) => still_good(Arc::new(verified), now),
             Err(rejection) => Outcome::Rejected(rejection),
         }
+    }
+
+    /// How often sessions that it admitted are asked about again.
+    pub fn recheck_rule(&self) -> Option<Recheck> {
+        self.verifier.recheck_rule()
+    }
+
+    /// Asks again about the credentials of living sessions: as many outcomes, in the same order.
+    ///
+    /// No cache is believed, but what is learned is told to it.
+    pub async fn recheck(&self, credentials: &[Credential<'_>], now: UnixTime) -> Vec<Outcome> {
+        let mut answers = self.verifier.recheck(credentials, now).await.into_iter();
+        let mut outcomes = Vec::with_capacity(credentials.len());
+        for credential in credentials {
+            let key = credential.digest(&self.fingerprint);
+            outcomes.push(match answers.next() {
+                Some(Ok(verified)) => {
+                    let verified = Arc::new(verified);
+                    self.cache.refresh(key, &verified, now).await;
+                    still_good(verified, now)
+                }
+                Some(Err(VerifyError::Rejected(rejection))) => {
+                    self.cache.void(key, rejection).await;
+                    Outcome::Rejected(rejection)
+                }
+                Some(Err(VerifyError::Unavailable { source })) => Outcome::Unavailable(source),
+                None => Outcome::Unavailable(Arc::from("there is no answer")),
+            });
+        }
+        outcomes
     }
 
     /// Asks the remote side, if there is one, whether it would answer.

@@ -85,6 +85,20 @@ impl VerdictCache {
         }
     }
 
+    /// Puts a newer proof in the place of one that is kept. Nobody else has asked for it, so
+    /// otherwise it is not worth a place.
+    pub async fn refresh(&self, key: Digest, verified: &Arc<Verified>, now: UnixTime) {
+        if self.good.contains_key(&key) {
+            self.keep(key, verified, now).await;
+        }
+    }
+
+    /// Forgets a proof that has turned out to hold no more.
+    pub async fn void(&self, key: Digest, rejection: Rejection) {
+        self.good.invalidate(&key).await;
+        self.keep_rejection(key, rejection).await;
+    }
+
     /// Asks the remote side once for all requests that wait for the same credential.
     ///
     /// An error is given to everyone who waited and then forgotten: an outage is never cached.
@@ -159,6 +173,16 @@ impl Expiry<Digest, Arc<Verdict>> for UntilStale {
         _: Instant,
     ) -> Option<Duration> {
         Some(verdict.fresh_until.since(verdict.made))
+    }
+
+    fn expire_after_update(
+        &self,
+        key: &Digest,
+        verdict: &Arc<Verdict>,
+        at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, verdict, at)
     }
 }
 

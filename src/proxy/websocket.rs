@@ -53,8 +53,8 @@ pub(crate) fn register(
         principal: admission.map(|admission| Arc::clone(&admission.principal)),
         device_type: permit.device_type().cloned(),
         claim_key: permit.claim_key(),
+        not_after: standing.end(),
         standing,
-        not_after: admission.and_then(|admission| admission.not_after),
     };
     // A name of the configuration; what a token says of its device is not.
     let device_type = admission

@@ -19,13 +19,17 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::remote::redis::address::client;
 use crate::remote::redis::answer::{reason, understand};
-use crate::scheme::sa_token::{RedisAddress, SessionStore, StoreError, Ttl};
+use crate::scheme::sa_token::{Answer, RedisAddress, SessionStore, StoreError};
 
 mod address;
 mod answer;
 
 /// After a failed attempt to connect nobody tries again for this long.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Keys in one round trip at most, so that a handshake's question is not kept waiting behind those
+/// about thousands of living sessions.
+const PIPELINE: usize = 256;
 
 /// No time limit is longer, so that adding it to a moment cannot overflow.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -75,43 +79,48 @@ impl Redis {
         }
     }
 
-    async fn ask(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Ttl)>, StoreError> {
+    /// One round trip, and as many answers as keys.
+    async fn ask<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Answer>, StoreError> {
         let deadline = Instant::now() + self.timeout;
         let live = self.connection(deadline).await?;
         if live.is_fresh {
-            return self.get(&live, key, deadline).await;
+            return self.get(&live, keys, deadline).await;
         }
         // An old connection may be dead without knowing it: leave half of the time for a new one.
         let half = Instant::now() + self.timeout / 2;
-        match self.get(&live, key, half).await {
+        match self.get(&live, keys, half).await {
             Err(StoreError::Unreachable { .. } | StoreError::Timeout) => {
                 let live = self.connection(deadline).await?;
-                self.get(&live, key, deadline).await
+                self.get(&live, keys, deadline).await
             }
             outcome => outcome,
         }
     }
 
-    /// Both commands in one round trip, and not in a transaction: whatever happens between the two,
-    /// value and time are each true at their moment, a key that went away answers -2, and a
-    /// read-only account needs no right to `MULTI`.
-    async fn get(
+    /// All commands in one round trip, and not in a transaction: whatever happens between the two
+    /// for a key, value and time are each true at their moment, a key that went away answers -2, and
+    /// a read-only account needs no right to `MULTI`.
+    async fn get<K: AsRef<[u8]>>(
         &self,
         live: &Live,
-        key: &[u8],
+        keys: &[K],
         deadline: Instant,
-    ) -> Result<Option<(Vec<u8>, Ttl)>, StoreError> {
+    ) -> Result<Vec<Answer>, StoreError> {
         let mut connection = live.connection.clone();
         let mut pipeline = ::redis::pipe();
-        pipeline.cmd("GET").arg(key).cmd("PTTL").arg(key);
+        for key in keys.iter().map(AsRef::as_ref) {
+            pipeline.cmd("GET").arg(key).cmd("PTTL").arg(key);
+        }
+        // What is wrong with one key is said of that key alone.
+        pipeline.ignore_errors();
         let answer = timeout_at(deadline, pipeline.query_async(&mut connection))
             .await
             .map_err(|_| StoreError::Timeout)
             .and_then(|answer| answer.map_err(reason));
         match answer {
-            Ok((value, millis)) => {
+            Ok(replies) => {
                 self.keep(live.attempt);
-                understand(value, millis)
+                Ok(understand(replies, keys.len()))
             }
             Err(error) => {
                 if matches!(error, StoreError::Unreachable { .. } | StoreError::Timeout) {
@@ -235,8 +244,24 @@ impl fmt::Debug for Redis {
 
 #[async_trait]
 impl SessionStore for Redis {
-    async fn value_and_ttl(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Ttl)>, StoreError> {
-        self.ask(key).await
+    async fn value_and_ttl(&self, key: &[u8]) -> Answer {
+        let mut answers = self.ask(&[key]).await?;
+        answers.pop().unwrap_or(Err(StoreError::Garbled))
+    }
+
+    async fn values_and_ttls(&self, keys: &[Vec<u8>]) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(keys.len());
+        for some in keys.chunks(PIPELINE) {
+            match self.ask(some).await {
+                Ok(these) => answers.extend(these),
+                // The rest would only wait as long again.
+                Err(error) => {
+                    answers.resize(keys.len(), Err(error));
+                    break;
+                }
+            }
+        }
+        answers
     }
 }
 

@@ -11,6 +11,7 @@ fn verified(principal: Principal, issued_at: Option<i64>) -> Verified {
         not_after: None,
         key: Digest::of(b"key"),
         grounds: None,
+        asked: None,
         token: Some(Arc::new(TokenFacts {
             digest: Digest::of(b"token"),
             id: Some(Arc::from("id-1")),

@@ -118,6 +118,7 @@ impl AppKey {
             key: key.digest,
             grounds: None,
             token: None,
+            asked: None,
             reuse: Reuse::Once,
         })
     }

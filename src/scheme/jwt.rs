@@ -129,6 +129,7 @@ impl Jwt {
             key: key.digest,
             grounds: Some(Arc::new(self.expectations.grounds(&claims))),
             token: Some(Arc::new(facts)),
+            asked: None,
             reuse: Reuse::Cacheable,
         })
     }

@@ -17,10 +17,10 @@ use crate::scheme::compact::{self, Compact};
 use crate::scheme::fingerprint::Fingerprint;
 use crate::scheme::sa_token::claims::Shape;
 use crate::scheme::sa_token::keys::Secrets;
-use crate::scheme::sa_token::session::SessionCheck;
+use crate::scheme::sa_token::session::{Question, SessionCheck};
 use crate::scheme::{
-    Constraints, Grounds, Judgement, KeyProblem, Rejection, Reuse, SchemeName, Verified, Verifier,
-    VerifyError, json,
+    Constraints, Grounds, Judgement, KeyProblem, Recheck, Rejection, Reuse, SchemeName, Verified,
+    Verifier, VerifyError, json, nobody_to_ask,
 };
 use crate::secret::{Digest, Secret};
 
@@ -32,7 +32,7 @@ mod session;
 
 pub use memory::FirstSeen;
 pub use mint::{Mint, Mixin, mint};
-pub use session::{SessionStore, StoreError, Ttl};
+pub use session::{Answer, SessionStore, StoreError, Ttl};
 
 #[derive(Debug)]
 pub struct Config {
@@ -73,6 +73,8 @@ pub struct RedisSessions {
     /// The longest reuse of an answer.
     pub max_stale: Duration,
     pub on_outage: OnOutage,
+    /// `None`: a living session is not asked about again.
+    pub recheck: Option<Recheck>,
 }
 
 /// How to reach a Redis server.
@@ -175,6 +177,20 @@ impl SaToken {
         })
     }
 
+    /// What the store is to be asked about a credential that is good in itself.
+    fn question<'c>(
+        &self,
+        credential: &Credential<'c>,
+        now: UnixTime,
+    ) -> Result<Question<'c>, Rejection> {
+        let token = credential.bytes();
+        Ok(Question {
+            login: self.check(token, now)?,
+            credential: credential.digest(&self.fingerprint),
+            token,
+        })
+    }
+
     /// Judges what the token itself says.
     pub fn check(&self, token: &[u8], now: UnixTime) -> Result<Login, Rejection> {
         let token = Compact::parse(token)?;
@@ -190,6 +206,7 @@ impl SaToken {
             key: key.digest,
             grounds: Some(Arc::clone(&self.grounds)),
             token: Some(Arc::new(facts)),
+            asked: None,
             reuse: Reuse::Cacheable,
         };
         Ok(Login {
@@ -231,14 +248,38 @@ impl Verifier for SaToken {
         credential: &Credential<'_>,
         now: UnixTime,
     ) -> Result<Verified, VerifyError> {
-        let token = credential.bytes();
-        let login = self.check(token, now).map_err(VerifyError::Rejected)?;
-        let credential = credential.digest(&self.fingerprint);
+        let question = self
+            .question(credential, now)
+            .map_err(VerifyError::Rejected)?;
         match &self.backing {
             Backing::FirstSeen { seen, max_age } => seen
-                .admit(token, *max_age, login.proof, now)
+                .admit(question.token, *max_age, question.login.proof, now)
                 .map_err(VerifyError::Rejected),
-            Backing::Store(check) => check.ask(credential, token, login, now).await,
+            Backing::Store(check) => check.ask(question, now).await,
+        }
+    }
+
+    fn recheck_rule(&self) -> Option<Recheck> {
+        match &self.backing {
+            Backing::FirstSeen { .. } => None,
+            Backing::Store(check) => check.recheck_rule(),
+        }
+    }
+
+    async fn recheck(
+        &self,
+        credentials: &[Credential<'_>],
+        now: UnixTime,
+    ) -> Vec<Result<Verified, VerifyError>> {
+        match &self.backing {
+            Backing::FirstSeen { .. } => nobody_to_ask(credentials.len()),
+            Backing::Store(check) => {
+                let questions = credentials
+                    .iter()
+                    .map(|credential| self.question(credential, now))
+                    .collect();
+                check.ask_all(questions, now).await
+            }
         }
     }
 
@@ -317,6 +358,7 @@ fn fingerprint(config: &Config) -> Digest {
             key,
             max_stale,
             on_outage,
+            recheck,
         }) => {
             let RedisAddress {
                 address,
@@ -333,7 +375,10 @@ fn fingerprint(config: &Config) -> Digest {
                 .number(*database)
                 .duration(*timeout)
                 .text(key)
-                .duration(*max_stale);
+                .duration(*max_stale)
+                .option(recheck.as_ref(), |print, recheck| {
+                    print.duration(recheck.every).duration(recheck.live_grace)
+                });
             match on_outage {
                 OnOutage::Deny => print.text("deny"),
                 OnOutage::Grace(grace) => print.text("grace").duration(*grace),

@@ -16,6 +16,8 @@ use crate::session::deadline::{self, Due};
 use crate::session::signal::CloseSignal;
 use crate::session::{CloseReason, Kind, Opening, SessionId};
 
+mod withdrawal;
+
 /// A session remembers no more of its earlier tokens than these; older ones have long expired.
 const MOST_TOKENS: usize = 32;
 
@@ -202,18 +204,7 @@ impl Live {
     ) -> Result<Option<UnixTime>, Denial> {
         let earlier = {
             let mut state = self.state.lock();
-            if state
-                .tokens
-                .iter()
-                .any(|token| policy.is_token_revoked(token, now))
-            {
-                return Err(Denial::Rejected {
-                    authenticator: None,
-                    rejection: Rejection::Revoked,
-                });
-            }
-            let not_after = state.standing.judge_again(policy, now)?;
-            let end = deadline::end_of(&self.opening.rule, self.since, not_after);
+            let end = self.judge(&state, policy, now)?;
             // Never later: nobody has seen its credential again.
             let is_earlier = end.is_some_and(|end| state.end.is_none_or(|old| end < old));
             if is_earlier {
@@ -222,6 +213,24 @@ impl Live {
             is_earlier
         };
         Ok(if earlier { self.next_deadline() } else { None })
+    }
+
+    /// When the session ends by what it stands on under this policy.
+    fn judge(
+        &self,
+        state: &State,
+        policy: &Policy,
+        now: UnixTime,
+    ) -> Result<Option<UnixTime>, Denial> {
+        let mut tokens = state.tokens.iter();
+        if tokens.any(|token| policy.is_token_revoked(token, now)) {
+            return Err(Denial::Rejected {
+                authenticator: None,
+                rejection: Rejection::Revoked,
+            });
+        }
+        let not_after = state.standing.judge_again(policy, now)?;
+        Ok(deadline::end_of(&self.opening.rule, self.since, not_after))
     }
 
     /// Whether a revocation is about this session, by any of the tokens that it ever had.

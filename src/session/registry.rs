@@ -19,6 +19,7 @@ use crate::principal::ClaimKey;
 use crate::session::claims::{Claims, NoPlace, Reservation};
 use crate::session::deadline::{Due, share_of};
 use crate::session::live::{Live, Renewal};
+use crate::session::recheck::Rechecks;
 use crate::session::{CloseReason, Opening, SessionId};
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ const QUEUE_SLACK: usize = 1024;
 pub struct Registry {
     living: Mutex<Living>,
     pub claims: Arc<Claims>,
+    pub rechecks: Rechecks,
     /// When credentials end: on the wall clock, as they say it themselves.
     deadlines: Queue<UnixTime>,
     /// When silence has lasted too long, and closes that were put off: on the steady clock.
@@ -85,6 +87,7 @@ impl Registry {
         if let Some(next) = live.next_silence() {
             self.silences.lock().push(Reverse((next, id)));
         }
+        self.rechecks.watch(&live);
         Session {
             live,
             registry: Arc::clone(self),
@@ -186,10 +189,16 @@ impl Registry {
     pub fn renew_one(&self, live: &Live, renewal: &Renewal) -> Option<UnixTime> {
         let end = live.renew(renewal)?;
         // A session that had no end so far stands in no queue.
+        self.look_at(live);
+        self.rechecks.watch(live);
+        Some(end)
+    }
+
+    /// Looks at a session when its next moment comes, which is perhaps earlier than it was.
+    pub(super) fn look_at(&self, live: &Live) {
         if let Some(next) = live.next_deadline() {
             self.deadlines.lock().push(Reverse((next, live.id)));
         }
-        Some(end)
     }
 
     /// Ends every session that is meant. Returns how many were told to close.

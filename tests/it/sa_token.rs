@@ -1,6 +1,8 @@
 //! Sa-Token as RuoYi issues it, its sessions in a real Redis: the token's signature proves who
 //! made it, the key in Redis whether it still counts.
 
+mod living;
+
 use super::support::gate::Gate;
 use super::support::mint::{SA_TOKEN_SECRET, sa_token};
 use super::support::redis::Redis;

@@ -3,6 +3,7 @@
 
 mod answers;
 mod crowd;
+mod orders;
 mod places;
 mod renewal;
 mod revocations;
@@ -67,14 +68,21 @@ fn gate_before(backend: &WsBackend) -> Builder {
     Gate::with(&policy()).upstream_with("ws", backend.address(), "handshake_timeout: 5s")
 }
 
-/// A token with further claims.
-fn token_with(subject: &str, seconds: i64, more: &[(&str, &str)]) -> String {
+/// A token whose claims are changed before it is signed.
+fn token_of(subject: &str, seconds: i64, change: impl FnOnce(&mut serde_json::Value)) -> String {
     let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
     let mut claims = claims(subject, seconds);
-    for (name, value) in more {
-        claims[*name] = serde_json::Value::from(*value);
-    }
+    change(&mut claims);
     jwt("h", Algorithm::HS256, &key, &claims)
+}
+
+/// A token with further claims.
+fn token_with(subject: &str, seconds: i64, more: &[(&str, &str)]) -> String {
+    token_of(subject, seconds, |claims| {
+        for (name, value) in more {
+            claims[*name] = serde_json::Value::from(*value);
+        }
+    })
 }
 
 fn token(subject: &str, seconds: i64) -> String {

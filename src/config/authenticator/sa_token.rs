@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config::cursor::{Cursor, Fields, Keys};
-use crate::config::{source, strength};
+use crate::config::{notation, source, strength};
+use crate::scheme::Recheck;
 use crate::scheme::sa_token::{Config, OnOutage, Previous, RedisAddress, RedisSessions, Sessions};
 
 pub(super) fn decode(cursor: &Cursor<'_>) -> Option<Config> {
@@ -52,8 +53,15 @@ const SA_TOKEN: Keys = Keys {
 };
 
 const SESSIONS: Keys = Keys {
-    known: &["max_stale", "none", "on_outage", "redis"],
-    later: &["live_grace", "recheck"],
+    known: &[
+        "live_grace",
+        "max_stale",
+        "none",
+        "on_outage",
+        "recheck",
+        "redis",
+    ],
+    later: &[],
 };
 
 const NONE: Keys = Keys {
@@ -75,13 +83,14 @@ const REDIS: Keys = Keys {
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 fn sessions(cursor: &Cursor<'_>) -> Option<Sessions> {
     let fields = cursor.map(&SESSIONS)?;
     match (fields.get("none"), fields.get("redis")) {
         (Some(none), None) => {
-            for key in ["max_stale", "on_outage"] {
+            for key in ["max_stale", "on_outage", "recheck", "live_grace"] {
                 if let Some(misplaced) = fields.get(key) {
                     misplaced.problem("expected only beside `redis`");
                 }
@@ -104,6 +113,7 @@ fn redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> {
         stale.duration(Duration::ZERO..=MINUTE)
     });
     let on_outage = sessions.or_default("on_outage", OnOutage::Deny, on_outage);
+    let recheck = recheck(sessions);
     let fields = place.map(&REDIS)?;
     let key = fields.required("key").and_then(|key| {
         key.parsed("a key with `{token}` in it, exactly once", |text| {
@@ -136,7 +146,38 @@ fn redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> {
         key: key?,
         max_stale,
         on_outage,
+        recheck,
     })
+}
+
+/// Whether, how often, and with what grace living sessions are asked about again.
+fn recheck(sessions: &Fields<'_>) -> Option<Recheck> {
+    let live_grace = sessions.get("live_grace");
+    let every = match sessions.get("recheck") {
+        None => Some(SECOND * 30),
+        Some(every) if every.is_word("off") => {
+            if let Some(misplaced) = live_grace {
+                misplaced.problem("expected only where sessions are asked about again");
+            }
+            return None;
+        }
+        Some(every) if every.as_text().and_then(notation::duration).is_none() => {
+            every.problem("expected `off`, or a duration such as `30s` or `5m`");
+            None
+        }
+        Some(every) => every.duration(SECOND..=HOUR),
+    };
+    let Some(written) = live_grace else {
+        let every = every?;
+        let live_grace = (MINUTE * 5).max(every * 2);
+        return Some(Recheck { every, live_grace });
+    };
+    let live_grace = written.duration(SECOND..=DAY);
+    let (every, live_grace) = (every?, live_grace?);
+    if live_grace <= every {
+        written.problem("expected more than `recheck`, or one lost answer would end every session");
+    }
+    Some(Recheck { every, live_grace })
 }
 
 fn on_outage(cursor: &Cursor<'_>) -> Option<OnOutage> {

@@ -22,6 +22,7 @@ fn proof(not_after: Option<i64>, reuse: Reuse) -> Verified {
         key: Digest::of(b"key"),
         grounds: None,
         token: None,
+        asked: None,
         reuse,
     }
 }
@@ -162,5 +163,38 @@ fn an_outage_is_never_kept() {
         assert!(cache.single_flight(key, at(1), down).await.is_err());
         let back = async { Ok(proof(None, Reuse::Cacheable)) };
         assert!(cache.single_flight(key, at(1), back).await.is_ok());
+    });
+}
+
+#[test]
+fn a_verdict_that_nobody_asked_for_is_only_refreshed() {
+    block_on(async {
+        let cache = VerdictCache::new(&limits());
+        let key = Digest::of(b"token");
+        let proof = |ends| Arc::new(proof(Some(ends), Reuse::For(Duration::from_secs(5))));
+        cache.refresh(key, &proof(100), at(1)).await;
+        assert!(matches!(cache.look_up(&key, at(1)).await, Known::Nothing));
+        cache.keep(key, &proof(100), at(1)).await;
+        cache.refresh(key, &proof(200), at(4)).await;
+        match cache.look_up(&key, at(8)).await {
+            Known::Good(kept) => assert_eq!(kept.not_after, Some(at(200))),
+            known @ (Known::Bad(_) | Known::Nothing) => panic!("{known:?}"),
+        }
+        assert!(matches!(cache.look_up(&key, at(9)).await, Known::Nothing));
+    });
+}
+
+#[test]
+fn a_verdict_that_was_refuted_is_gone() {
+    block_on(async {
+        let cache = VerdictCache::new(&limits());
+        let key = Digest::of(b"token");
+        let good = Arc::new(proof(None, Reuse::Cacheable));
+        cache.keep(key, &good, at(1)).await;
+        cache.void(key, Rejection::Replaced).await;
+        assert!(matches!(cache.look_up(&key, at(1)).await, Known::Nothing));
+        cache.refresh(key, &good, at(1)).await;
+        let known = cache.look_up(&key, at(1)).await;
+        assert!(matches!(known, Known::Nothing), "an earlier answer, late");
     });
 }

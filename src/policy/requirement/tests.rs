@@ -15,6 +15,7 @@ fn proof(subject: &str, app: &str, ends: i64) -> Outcome {
         key: Digest::of(b"key"),
         grounds: None,
         token: None,
+        asked: None,
         reuse: Reuse::Cacheable,
     }))
 }

@@ -4,15 +4,33 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::{ErrorKind, RedisError};
+use ::redis::{ErrorKind, FromRedisValue, RedisError, RedisResult, Value, from_redis_value};
 
-use crate::scheme::sa_token::{StoreError, Ttl};
+use crate::scheme::sa_token::{Answer, StoreError, Ttl};
 
-/// The answers to `GET` and `PTTL` together.
-pub(super) fn understand(
-    value: Option<Vec<u8>>,
-    millis: i64,
-) -> Result<Option<(Vec<u8>, Ttl)>, StoreError> {
+/// The replies to `GET` and `PTTL` for each of so many keys.
+pub(super) fn understand(replies: Vec<RedisResult<Value>>, keys: usize) -> Vec<Answer> {
+    if replies.len() != 2 * keys {
+        return vec![Err(StoreError::Garbled); keys];
+    }
+    let mut replies = replies.into_iter();
+    let mut answers = Vec::with_capacity(keys);
+    while let (Some(value), Some(millis)) = (replies.next(), replies.next()) {
+        answers.push(pair(value, millis));
+    }
+    answers
+}
+
+fn pair(value: RedisResult<Value>, millis: RedisResult<Value>) -> Answer {
+    life(read(value)?, read(millis)?)
+}
+
+fn read<T: FromRedisValue>(reply: RedisResult<Value>) -> Result<T, StoreError> {
+    from_redis_value(reply.map_err(reason)?).map_err(|_| StoreError::Garbled)
+}
+
+/// What value and remaining time say together.
+pub(super) fn life(value: Option<Vec<u8>>, millis: i64) -> Answer {
     match (value, millis) {
         (None, _) | (_, -2) => Ok(None),
         (Some(value), -1) => Ok(Some((value, Ttl::Forever))),

@@ -6,7 +6,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::*;
 use crate::remote::redis::address::host_and_port;
+use crate::remote::redis::answer::life;
 use crate::remote::redis::tests::server::{PATIENCE, Server};
+use crate::scheme::sa_token::Ttl;
 use crate::secret::Secret;
 
 mod server;
@@ -38,8 +40,6 @@ fn eventually(redis: &Redis, key: &str, fits: impl Fn(&Answer) -> bool) -> Answe
         assert!(begin.elapsed() < PATIENCE, "the answer remains {answer:?}");
     }
 }
-
-type Answer = Result<Option<(Vec<u8>, Ttl)>, StoreError>;
 
 #[test]
 fn value_and_time_come_together() {
@@ -84,6 +84,50 @@ fn an_error_holds_no_text_of_the_server() {
             code: "WRONGTYPE".into()
         })
     );
+}
+
+#[test]
+fn many_keys_cost_few_round_trips_and_each_has_its_own_answer() {
+    let server = Server::start();
+    let many = 3 * PIPELINE - 100;
+    let keys: Vec<_> = (0..many)
+        .map(|number| format!("token:{number}").into_bytes())
+        .collect();
+    let expected = |number| match number {
+        300 => Err(StoreError::Refused {
+            code: "WRONGTYPE".into(),
+        }),
+        number if number % 3 == 0 => Ok(None),
+        number => Ok(Some((number.to_string().into_bytes(), Ttl::Forever))),
+    };
+    for number in (0..many).filter(|number| number % 3 > 0) {
+        server.set(&format!("token:{number}"), &number.to_string(), None);
+    }
+    ::redis::cmd("LPUSH")
+        .arg("token:300")
+        .arg("x")
+        .exec(&mut server.admin())
+        .unwrap();
+    let redis = Redis::new(&address(server.port));
+    let (answers, none) = runtime().block_on(async {
+        (
+            redis.values_and_ttls(&keys).await,
+            redis.values_and_ttls(&[]).await,
+        )
+    });
+    assert_eq!(answers, (0..many).map(expected).collect::<Vec<_>>());
+    assert_eq!(none, []);
+}
+
+#[test]
+fn a_silent_server_costs_many_keys_no_more_time_than_one() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let redis = Redis::new(&address(silent.local_addr().unwrap().port()));
+    let keys = vec![b"x".to_vec(); 4 * PIPELINE];
+    let begin = Instant::now();
+    let answers = runtime().block_on(redis.values_and_ttls(&keys));
+    assert_eq!(answers, vec![Err(StoreError::Timeout); 4 * PIPELINE]);
+    assert!(begin.elapsed() < TIMEOUT * 2, "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -366,6 +410,6 @@ fn odd_times_are_not_taken_for_a_life() {
             Err(StoreError::Garbled),
         ),
     ] {
-        assert_eq!(understand(value, millis), expected, "{case}");
+        assert_eq!(life(value, millis), expected, "{case}");
     }
 }

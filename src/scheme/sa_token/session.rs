@@ -13,15 +13,21 @@ use async_trait::async_trait;
 use crate::clock::UnixTime;
 use crate::scheme::sa_token::memory::{Grace, reusable_for, until};
 use crate::scheme::sa_token::{Login, OnOutage, RedisSessions};
-use crate::scheme::{Rejection, Verified, VerifyError};
+use crate::scheme::{Asked, Recheck, Rejection, Verified, VerifyError};
 use crate::secret::Digest;
 
 /// Where sessions are kept. Implementations answer within their own time limit.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync {
     /// The value of a key and the time that it still has; `None` when there is no such key.
-    async fn value_and_ttl(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Ttl)>, StoreError>;
+    async fn value_and_ttl(&self, key: &[u8]) -> Answer;
+
+    /// The same for many keys in few round trips: as many answers as keys, in the same order.
+    async fn values_and_ttls(&self, keys: &[Vec<u8>]) -> Vec<Answer>;
 }
+
+/// What a store says about one key.
+pub type Answer = Result<Option<(Vec<u8>, Ttl)>, StoreError>;
 
 /// How long a key will live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +62,15 @@ pub(super) struct SessionCheck {
     key: String,
     max_stale: Duration,
     grace: Option<Grace>,
+    recheck: Option<Recheck>,
+}
+
+/// A token that is good in itself, and what it says.
+pub(super) struct Question<'c> {
+    /// Names it where answers are remembered.
+    pub(super) credential: Digest,
+    pub(super) token: &'c [u8],
+    pub(super) login: Login,
 }
 
 impl SessionCheck {
@@ -65,6 +80,7 @@ impl SessionCheck {
             key,
             max_stale,
             on_outage,
+            recheck,
         } = config;
         let grace = match on_outage {
             OnOutage::Deny => None,
@@ -75,23 +91,70 @@ impl SessionCheck {
             key,
             max_stale,
             grace,
+            recheck,
         }
     }
 
-    /// Completes a proof with the answer of the store.
-    ///
-    /// The end counts from `now`, the time of the question, so it is never late.
+    pub(super) fn recheck_rule(&self) -> Option<Recheck> {
+        self.recheck
+    }
+
+    /// Completes a proof with the answer of the store, or with the grace of an outage.
     pub(super) async fn ask(
         &self,
-        credential: Digest,
-        token: &[u8],
-        login: Login,
+        question: Question<'_>,
         now: UnixTime,
     ) -> Result<Verified, VerifyError> {
-        let answer = match self.store.value_and_ttl(&self.key_of(token)).await {
-            Ok(answer) => answer,
-            Err(error) => return self.outage(&credential, &error, now),
-        };
+        let credential = question.credential;
+        let answer = self.store.value_and_ttl(&self.key_of(question.token)).await;
+        let understood = self.understand(question, answer, now);
+        if let Err(VerifyError::Unavailable { .. }) = understood
+            && let Some(grace) = &self.grace
+            && let Some(graced) = grace.admit(&credential, now)
+        {
+            return Ok(graced);
+        }
+        understood
+    }
+
+    /// Asks about the tokens of living sessions. They have a grace of their own in an outage, so
+    /// none is given here.
+    pub(super) async fn ask_all(
+        &self,
+        questions: Vec<Result<Question<'_>, Rejection>>,
+        now: UnixTime,
+    ) -> Vec<Result<Verified, VerifyError>> {
+        let keys: Vec<_> = questions
+            .iter()
+            .flatten()
+            .map(|question| self.key_of(question.token))
+            .collect();
+        let mut answers = self.store.values_and_ttls(&keys).await.into_iter();
+        questions
+            .into_iter()
+            .map(|question| {
+                let question = question.map_err(VerifyError::Rejected)?;
+                let answer = answers.next().unwrap_or(Err(StoreError::Garbled));
+                self.understand(question, answer, now)
+            })
+            .collect()
+    }
+
+    /// What an answer makes of a token; it is remembered for the next outage.
+    ///
+    /// The end counts from `now`, the time of the question, so it is never late.
+    fn understand(
+        &self,
+        question: Question<'_>,
+        answer: Answer,
+        now: UnixTime,
+    ) -> Result<Verified, VerifyError> {
+        let answer = answer.map_err(|error| VerifyError::Unavailable {
+            source: error.to_string().into(),
+        })?;
+        let Question {
+            credential, login, ..
+        } = question;
         match judge(answer, login, now) {
             Ok(proof) => {
                 let proof = reusable_for(proof, self.max_stale);
@@ -120,21 +183,6 @@ impl SessionCheck {
             .map_err(|error| VerifyError::Unavailable {
                 source: error.to_string().into(),
             })
-    }
-
-    fn outage(
-        &self,
-        credential: &Digest,
-        error: &StoreError,
-        now: UnixTime,
-    ) -> Result<Verified, VerifyError> {
-        let graced = self
-            .grace
-            .as_ref()
-            .and_then(|grace| grace.admit(credential, now));
-        graced.ok_or_else(|| VerifyError::Unavailable {
-            source: error.to_string().into(),
-        })
     }
 
     /// The token takes the first place only: whatever it contains, nothing is replaced in it.
@@ -169,7 +217,14 @@ fn judge(
     if proof.not_after.is_some_and(|end| now >= end) {
         return Err(Rejection::Expired);
     }
-    Ok(proof)
+    let asked = Asked {
+        at: now,
+        not_after: proof.not_after,
+    };
+    Ok(Verified {
+        asked: Some(asked),
+        ..proof
+    })
 }
 
 /// The value is bare with Sa-Token's own DAOs, and a JSON string with its quotes with redisson's

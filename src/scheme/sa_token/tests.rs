@@ -234,6 +234,7 @@ fn without_sessions_a_token_ages_from_first_sight() {
         "eff is earlier"
     );
     assert!(verifier.caveat().unwrap().contains("logout"));
+    assert_eq!(verifier.recheck_rule(), None, "there is nobody to ask");
 }
 
 #[test]
@@ -306,6 +307,9 @@ fn every_part_of_the_configuration_is_in_the_fingerprint() {
         redis(|redis| redis.key.push('x')),
         redis(|redis| redis.max_stale = Duration::ZERO),
         redis(|redis| redis.on_outage = OnOutage::Grace(MAX_AGE)),
+        redis(|redis| redis.recheck = None),
+        redis(|redis| redis.recheck.as_mut().unwrap().every = MAX_AGE),
+        redis(|redis| redis.recheck.as_mut().unwrap().live_grace = MAX_AGE),
         redis(|redis| redis.redis.address.push('0')),
         redis(|redis| redis.redis.username = Some("x".to_owned())),
         redis(|redis| redis.redis.password = Some(Secret::new("x"))),

@@ -10,11 +10,13 @@ use rustix::process::{Pid, kill_process};
 
 use super::wait::eventually;
 
-/// A signal that the gate understands.
+/// A signal that the gate understands, or that any process obeys.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signal {
+    Cont,
     Hup,
     Int,
+    Stop,
     Term,
 }
 
@@ -55,8 +57,10 @@ impl Process {
     /// Sends the signal by process id.
     pub(crate) fn signal(&self, signal: Signal) {
         let signal = match signal {
+            Signal::Cont => rustix::process::Signal::CONT,
             Signal::Hup => rustix::process::Signal::HUP,
             Signal::Int => rustix::process::Signal::INT,
+            Signal::Stop => rustix::process::Signal::STOP,
             Signal::Term => rustix::process::Signal::TERM,
         };
         kill_process(Pid::from_child(&self.child), signal)

@@ -7,7 +7,7 @@ use redis::{Client, Connection};
 use tempfile::TempDir;
 
 use super::net;
-use super::process::Process;
+use super::process::{Process, Signal};
 use super::wait::eventually;
 
 #[derive(Debug)]
@@ -38,7 +38,25 @@ impl Redis {
         self.server = None;
     }
 
-    /// Starts an empty server on the same port.
+    /// Lets the server hang: it is there, and does not answer.
+    pub(crate) fn pause(&self) {
+        self.server().signal(Signal::Stop);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.server().signal(Signal::Cont);
+    }
+
+    /// Has the next server on this port know what this one does now.
+    pub(crate) fn save(&self) {
+        redis::cmd("SAVE").exec(&mut self.connect()).expect("SAVE");
+    }
+
+    fn server(&self) -> &Process {
+        self.server.as_ref().expect("redis-server is running")
+    }
+
+    /// Starts a server on the same port, empty unless something was saved.
     pub(crate) fn restart(&mut self) {
         let port = self.address.port().to_string();
         let bind = self.address.ip().to_string();
@@ -75,6 +93,31 @@ impl Redis {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(value).arg("KEEPTTL");
         command.exec(&mut self.connect()).expect("SET KEEPTTL");
+    }
+
+    /// Lets a key live for so long from now on.
+    pub(crate) fn expire(&self, key: &str, milliseconds: u64) {
+        let mut command = redis::cmd("PEXPIRE");
+        let set: u64 = command
+            .arg(key)
+            .arg(milliseconds)
+            .query(&mut self.connect())
+            .expect("PEXPIRE");
+        assert_eq!(set, 1, "the key was there");
+    }
+
+    /// A number of `INFO`, such as `total_reads_processed`.
+    pub(crate) fn statistic(&self, name: &str) -> u64 {
+        let info: String = redis::cmd("INFO")
+            .arg("all")
+            .query(&mut self.connect())
+            .expect("INFO");
+        let mut lines = info.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let value = value.unwrap_or_else(|| panic!("no `{name}` in:\n{info}"));
+        // `cmdstat_get:calls=7,usec=…`, or the number alone.
+        let value = value.strip_prefix("calls=").unwrap_or(value);
+        value.split(',').next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn delete(&self, key: &str) {

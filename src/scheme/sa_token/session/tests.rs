@@ -10,14 +10,18 @@ use crate::secret::Secret;
 const NOW: UnixTime = UnixTime::from_secs(1_750_000_000);
 const MAX_STALE: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(30);
+const RECHECK: Recheck = Recheck {
+    every: Duration::from_secs(30),
+    live_grace: Duration::from_mins(5),
+};
 const HOUR: Ttl = Ttl::For(Duration::from_hours(1));
-
-type Answer = Result<Option<(Vec<u8>, Ttl)>, StoreError>;
 
 /// Answers what it was told to, and notes what it was asked.
 #[derive(Debug)]
 struct Scripted {
     answer: Mutex<Answer>,
+    /// For many keys at once.
+    answers: Mutex<Vec<Answer>>,
     asked: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -26,6 +30,11 @@ impl SessionStore for Scripted {
     async fn value_and_ttl(&self, key: &[u8]) -> Answer {
         self.asked.lock().push(key.to_vec());
         self.answer.lock().clone()
+    }
+
+    async fn values_and_ttls(&self, keys: &[Vec<u8>]) -> Vec<Answer> {
+        self.asked.lock().extend_from_slice(keys);
+        self.answers.lock().clone()
     }
 }
 
@@ -47,6 +56,7 @@ pub(in crate::scheme::sa_token) fn config(on_outage: OnOutage) -> RedisSessions 
         key: "global:Authorization:login:token:{token}".to_owned(),
         max_stale: MAX_STALE,
         on_outage,
+        recheck: Some(RECHECK),
     }
 }
 
@@ -68,6 +78,7 @@ impl Scene {
         let token = mint(&secret, &order);
         let store = Arc::new(Scripted {
             answer: Mutex::new(Ok(None)),
+            answers: Mutex::default(),
             asked: Mutex::default(),
         });
         let config = Config {
@@ -96,10 +107,33 @@ impl Scene {
         let credential = Credential::single(self.token.as_bytes());
         // Nothing here waits, so one poll is enough.
         let asked = futures_util::FutureExt::now_or_never(self.verifier.ask(&credential, now));
-        asked.unwrap().map_err(|error| match error {
-            VerifyError::Rejected(rejection) => rejection.as_str(),
-            VerifyError::Unavailable { .. } => "unavailable",
-        })
+        asked.unwrap().map_err(|error| reason(&error))
+    }
+
+    fn ask_all(
+        &self,
+        tokens: &[&str],
+        answers: Vec<Answer>,
+        now: UnixTime,
+    ) -> Vec<Result<Verified, &'static str>> {
+        *self.store.answers.lock() = answers;
+        let credentials: Vec<_> = tokens
+            .iter()
+            .map(|token| Credential::single(token.as_bytes()))
+            .collect();
+        let asked = self.verifier.recheck(&credentials, now);
+        let outcomes = futures_util::FutureExt::now_or_never(asked).unwrap();
+        let outcomes = outcomes.into_iter();
+        outcomes
+            .map(|outcome| outcome.map_err(|error| reason(&error)))
+            .collect()
+    }
+}
+
+fn reason(error: &VerifyError) -> &'static str {
+    match error {
+        VerifyError::Rejected(rejection) => rejection.as_str(),
+        VerifyError::Unavailable { .. } => "unavailable",
     }
 }
 
@@ -340,6 +374,68 @@ fn a_session_that_was_opened_again_has_its_grace_again() {
         let graced = scene.ask(after(10)).map(|proof| proof.not_after);
         assert_eq!(graced, Ok(Some(after(5).plus(GRACE))), "{case}");
     }
+}
+
+#[test]
+fn many_are_asked_about_at_once_and_each_gets_its_own_answer() {
+    let scene = Scene::new(OnOutage::Deny, None);
+    let other = Scene::new(OnOutage::Deny, None).token.replace('7', "8");
+    let (good, forged) = (scene.token.as_str(), format!("{}x", scene.token));
+    let answers = vec![
+        value("im_user:7", Ttl::For(Duration::from_mins(1))),
+        value("-4", HOUR),
+        Err(StoreError::Timeout),
+    ];
+    let tokens = [good, &forged, good, &other, good];
+    let outcomes = scene.ask_all(&tokens, answers.clone(), NOW);
+    let ends: Vec<_> = outcomes
+        .into_iter()
+        .map(|outcome| outcome.map(|proof| proof.not_after))
+        .collect();
+    let expected = [
+        Ok(Some(after(60))),
+        Err("bad_signature"),
+        Err("replaced"),
+        Err("bad_signature"),
+        Err("unavailable"),
+    ];
+    assert_eq!(ends, expected);
+    let asked = scene.store.asked.lock().len();
+    assert_eq!(asked, 3, "what is bad in itself is not asked about");
+    let short = scene.ask_all(&[good; 4], answers, NOW);
+    assert_eq!(short.len(), 4);
+    assert_eq!(short[3].as_ref().unwrap_err(), &"unavailable");
+}
+
+#[test]
+fn living_sessions_have_a_grace_of_their_own() {
+    let scene = Scene::new(OnOutage::Grace(GRACE), None);
+    let ask = |answer, now| {
+        let outcome = scene.ask_all(&[scene.token.as_str()], vec![answer], now);
+        outcome.into_iter().next().unwrap()
+    };
+    let down = || Err(StoreError::Timeout);
+    ask(value("im_user:7", HOUR), NOW).unwrap();
+    assert_eq!(ask(down(), after(1)).unwrap_err(), "unavailable");
+    scene.answer(down());
+    let graced = scene.ask(after(10)).map(|proof| proof.not_after);
+    assert_eq!(graced, Ok(Some(NOW.plus(GRACE))), "yet it tells of a login");
+    ask(value("-5", HOUR), after(11)).unwrap_err();
+    assert_eq!(scene.ask(after(12)).unwrap_err(), "unavailable");
+}
+
+#[test]
+fn a_proof_says_when_it_was_asked_for() {
+    let scene = Scene::new(OnOutage::Grace(GRACE), None);
+    let proof = scene.answer(value("im_user:7", HOUR)).ask(NOW).unwrap();
+    let asked = Asked {
+        at: NOW,
+        not_after: Some(after(3600)),
+    };
+    assert_eq!(proof.asked, Some(asked));
+    let graced = scene.answer(Err(StoreError::Timeout)).ask(after(10));
+    assert_eq!(graced.unwrap().asked, Some(asked), "nobody said more");
+    assert_eq!(scene.verifier.recheck_rule(), Some(RECHECK));
 }
 
 #[test]
