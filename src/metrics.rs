@@ -19,6 +19,7 @@ use crate::tunnel::Ending;
 
 mod families;
 mod guards;
+mod reloads;
 mod series;
 mod tls;
 
@@ -71,10 +72,8 @@ pub struct Metrics {
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
     session_bytes: IntCounterVec,
-    reloads: IntCounterVec,
-    reload_ok: IntGauge,
-    reload_time: IntGauge,
-    watch_active: IntGauge,
+    unauthenticated: IntGauge,
+    reloads: reloads::Reloads,
     draining: IntGauge,
     /// Series that a request finds by one look-up.
     known: ArcSwap<HashMap<Arc<str>, Arc<RouteSeries>>>,
@@ -164,23 +163,11 @@ impl Metrics {
                 "Bytes of ended WebSocket sessions, from (in) and to (out) clients.",
                 &["route", "direction"],
             )?,
-            reloads: new.counters(
-                "config_reloads_total",
-                "Attempts to load the configuration again.",
-                &["result"],
+            unauthenticated: new.gauge(
+                "unauthenticated_sockets",
+                "WebSockets that wait for the message with their credential.",
             )?,
-            reload_ok: new.gauge(
-                "config_last_reload_successful",
-                "Whether the configuration in force is the one on disk.",
-            )?,
-            reload_time: new.gauge(
-                "config_last_reload_success_timestamp_seconds",
-                "When the configuration in force was loaded.",
-            )?,
-            watch_active: new.gauge(
-                "config_watch_active",
-                "Whether a change of the configuration's files is noticed at once.",
-            )?,
+            reloads: reloads::Reloads::new(&new)?,
             draining: new.gauge("draining", "Whether the gate is shutting down.")?,
             known: ArcSwap::default(),
             registry,
@@ -285,6 +272,11 @@ impl Metrics {
         Gauged::up(self.connections.clone())
     }
 
+    /// Counts a socket for as long as the guard lives.
+    pub fn unauthenticated_socket(&self) -> Gauged {
+        Gauged::up(self.unauthenticated.clone())
+    }
+
     /// Counts a session for as long as the guard lives.
     pub fn session_opened(&self, route: &str, device_type: Option<&str>) -> OpenSession {
         let device_type = device_type.unwrap_or(NO_DEVICE);
@@ -300,22 +292,17 @@ impl Metrics {
 
     /// Notes that a configuration took force.
     pub fn reloaded(&self, now: UnixTime) {
-        self.reload_ok.set(1);
-        self.reload_time.set(now.as_secs());
+        self.reloads.took_force(now);
     }
 
     /// Counts an attempt to reload.
     pub fn reload_attempt(&self, succeeded: bool) {
-        let result = if succeeded { "ok" } else { "error" };
-        self.reloads.with_label_values(&[result]).inc();
-        if !succeeded {
-            self.reload_ok.set(0);
-        }
+        self.reloads.attempted(succeeded);
     }
 
     /// Whether the configuration's files are watched.
     pub fn watching(&self, is_active: bool) {
-        self.watch_active.set(is_active.into());
+        self.reloads.watching(is_active);
     }
 
     pub fn draining(&self) {

@@ -24,6 +24,7 @@ use crate::policy::Policy;
 use crate::proxy::carrier::Carrier;
 use crate::request_id::RequestId;
 use crate::session::registry::Registry;
+use crate::session::unauthenticated::Unauthenticated;
 
 mod answer;
 pub mod answer_head;
@@ -56,6 +57,7 @@ pub use tls::HandshakeFailure;
 pub struct Shared {
     policy: ArcSwap<Policy>,
     pub registry: Arc<Registry>,
+    pub unauthenticated: Arc<Unauthenticated>,
     pub metrics: Metrics,
     started: AtomicBool,
     draining: AtomicBool,
@@ -70,6 +72,7 @@ impl Shared {
         Self {
             policy: ArcSwap::from_pointee(policy),
             registry: Arc::default(),
+            unauthenticated: Arc::default(),
             metrics,
             started: AtomicBool::new(false),
             draining: AtomicBool::new(false),

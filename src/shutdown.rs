@@ -43,7 +43,13 @@ impl Shutdown {
     /// under way are answered.
     async fn goodbye(&self, end: End) {
         let waits_for_requests = end == End::Soon;
-        while !self.shared.registry.is_empty() || (waits_for_requests && self.shared.is_busy()) {
+        self.shared
+            .unauthenticated
+            .close_all(CloseReason::ShuttingDown);
+        while !self.shared.registry.is_empty()
+            || !self.shared.unauthenticated.is_empty()
+            || (waits_for_requests && self.shared.is_busy())
+        {
             // Also those that opened just before.
             self.shared.registry.close_all(CloseReason::ShuttingDown);
             tokio::time::sleep(LOOK_AGAIN).await;
