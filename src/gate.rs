@@ -2,8 +2,10 @@
 //!
 //! Start reading here. [`decide`] is a straight line: choose the route, find the credentials, have
 //! them judged, combine the outcomes as the route requires, check what the route asks of the
-//! principal. It counts and logs nothing and knows neither sockets nor pingora; the caller acts on
-//! the [`Decision`].
+//! principal. Where the credentials come in the first message of a socket, the line is interrupted
+//! after the route: [`decide`] says so, and [`decide_message`] goes on when the message is there.
+//! It counts and logs nothing and knows neither sockets nor pingora; the caller acts on the
+//! [`Decision`].
 
 use std::sync::Arc;
 
@@ -22,21 +24,36 @@ use crate::scheme::Rejection;
 
 pub mod denial;
 pub mod extract;
+pub mod first_message;
 pub mod permit;
 pub mod standing;
 
 use denial::{Denial, Refusal};
 use extract::{Ambiguous, Extracted, Found};
+use first_message::{Awaited, Entrance, Occasion, Presented};
 use permit::{Claimed, Permit};
 
 /// Everything that judging a request brought to light.
 #[derive(Debug)]
-pub struct Decision<'r> {
+pub struct Decision<T> {
     /// The route, when one was chosen; a denial is answered in its format.
     pub route: Option<Arc<Route>>,
     /// Which authenticators were asked, and whether they had to think.
     pub lookups: Lookups,
-    pub outcome: Result<Permit<'r>, Denial>,
+    pub outcome: Result<T, Denial>,
+}
+
+/// What a request that is not denied may do.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it stays on the stack of one request; a box would cost each of them an allocation"
+)]
+pub enum Ruling<'r> {
+    /// The socket may open, and has to bring its credential in its first message.
+    FirstMessage(Awaited<'r>),
+    /// It may be forwarded.
+    Permit(Permit<'r>),
 }
 
 /// One entry per authenticator that judged a credential.
@@ -58,30 +75,74 @@ pub async fn decide<'r>(
     request: &Request<'r>,
     handshake: Handshake,
     now: UnixTime,
-) -> Decision<'r> {
+) -> Decision<Ruling<'r>> {
     let mut lookups = Lookups::new();
-    let route = match policy
-        .routes()
-        .choose(request.host_name(), request.path, request.head.method)
-    {
-        Ok(route) => Arc::clone(route),
-        Err(unrouted) => {
-            let outcome = Err(match unrouted {
-                Unrouted::NoRoute => Denial::NoRoute,
-                Unrouted::Method { allow } => Denial::Method { allow },
-            });
-            return Decision {
-                route: None,
-                lookups,
-                outcome,
-            };
-        }
+    let (host, method) = (request.host_name(), request.head.method);
+    let route = match choose(policy, host, request.path, method) {
+        Ok(route) => route,
+        Err(denial) => return Decision::unrouted(denial),
     };
     let outcome = judge(policy, &route, request, handshake, now, &mut lookups).await;
     Decision {
         route: Some(route),
         lookups,
         outcome,
+    }
+}
+
+/// Judges the first message of a socket that [`decide`] has let wait for it. The policy may be a
+/// later one: what counts is what holds now.
+pub async fn decide_message<'m>(
+    policy: &Policy,
+    entrance: &'m Entrance,
+    presented: Presented<'m>,
+    occasion: Occasion,
+    now: UnixTime,
+) -> Decision<Permit<'m>> {
+    let mut lookups = Lookups::new();
+    let route = match choose(policy, &entrance.host, &entrance.path, entrance.method) {
+        Ok(route) => route,
+        Err(denial) => return Decision::unrouted(denial),
+    };
+    let outcome = match first_message::extract(policy, &route, entrance, presented) {
+        Ok(brought) => {
+            let fresh = occasion == Occasion::Again;
+            admit(policy, &route, brought, fresh, now, &mut lookups).await
+        }
+        Err(denial) => Err(denial),
+    };
+    Decision {
+        route: Some(route),
+        lookups,
+        outcome,
+    }
+}
+
+#[cfg(test)]
+impl<'r> Ruling<'r> {
+    pub(crate) fn permit(self) -> Permit<'r> {
+        match self {
+            Self::FirstMessage(_) => panic!("the credential is still to come"),
+            Self::Permit(permit) => permit,
+        }
+    }
+}
+
+fn choose(policy: &Policy, host: &str, path: &str, method: &str) -> Result<Arc<Route>, Denial> {
+    match policy.routes().choose(host, path, method) {
+        Ok(route) => Ok(Arc::clone(route)),
+        Err(Unrouted::NoRoute) => Err(Denial::NoRoute),
+        Err(Unrouted::Method { allow }) => Err(Denial::Method { allow }),
+    }
+}
+
+impl<T> Decision<T> {
+    fn unrouted(denial: Denial) -> Self {
+        Self {
+            route: None,
+            lookups: Lookups::new(),
+            outcome: Err(denial),
+        }
     }
 }
 
@@ -92,7 +153,7 @@ async fn judge<'r>(
     handshake: Handshake,
     now: UnixTime,
     lookups: &mut Lookups,
-) -> Result<Permit<'r>, Denial> {
+) -> Result<Ruling<'r>, Denial> {
     if route.require_tls && !request.secure {
         return Err(Denial::TlsRequired);
     }
@@ -106,22 +167,46 @@ async fn judge<'r>(
     if has_two_readings(policy, route, request) {
         return Err(Denial::Ambiguous);
     }
+    let claimed = match route.require.device_rule() {
+        Some(rule) => claim_device(rule, request)?,
+        None => None,
+    };
+    if let Some(awaited) = first_message::awaited(policy, route, request, claimed.as_ref())? {
+        return Ok(Ruling::FirstMessage(awaited));
+    }
+    let extracted = extract_all(policy, route.require.authenticators(), request)?;
+    // Whoever prolongs a session is not believed because somebody was a moment ago.
+    let fresh = route.renews.is_some();
+    let found = (extracted, claimed);
+    let permit = admit(policy, route, found, fresh, now, lookups).await?;
+    Ok(Ruling::Permit(permit))
+}
+
+/// What is there to be judged: credentials, and a claim about the device.
+type Brought<'r> = (PerAuthenticator<'r>, Option<Extracted<'r>>);
+
+/// Judges what was found, wherever that was. A fresh judgement remembers nothing.
+async fn admit<'r>(
+    policy: &Policy,
+    route: &Arc<Route>,
+    (extracted, claimed): Brought<'r>,
+    fresh: bool,
+    now: UnixTime,
+    lookups: &mut Lookups,
+) -> Result<Permit<'r>, Denial> {
     let (combine, ids, device_rule) = match &route.require {
         Requirement::Public => return Ok(Permit::public(policy, route)),
         Requirement::Credentials {
             combine,
             authenticators,
             device_type,
+            first_message: _,
         } => (*combine, authenticators, device_type.as_ref()),
     };
-    let claimed = device_rule
-        .map(|rule| claim_device(rule, request))
-        .transpose()?;
-    let extracted = extract_all(policy, ids, request)?;
     // Whoever judges before a revocation is in the set must be able to tell that there was one.
     let epoch = policy.revocations.epoch();
     let means = Means {
-        fresh: route.renews.is_some(),
+        fresh,
         device: claimed_name(device_rule, claimed.as_ref()),
     };
     let judged = authenticate_all(policy, &extracted, means, now, lookups).await;
@@ -134,9 +219,9 @@ async fn judge<'r>(
     for (_, proof) in &admitted.verified {
         check_constraints(route, proof)?;
     }
-    let claimed = match (device_rule, claimed) {
-        (Some(rule), Some(claimed)) => Some(check_device(rule, claimed, &admitted)?),
-        _ => None,
+    let claimed = match device_rule {
+        Some(rule) => Some(check_device(rule, claimed, &admitted)?),
+        None => None,
     };
     Ok(Permit::new(
         policy, epoch, route, admitted, extracted, claimed,
@@ -155,10 +240,9 @@ struct Means<'a> {
 /// The claim in the route's own words, if it is one of them.
 fn claimed_name<'a>(
     rule: Option<&'a DeviceRule>,
-    claimed: Option<&Option<Extracted<'_>>>,
+    claimed: Option<&Extracted<'_>>,
 ) -> Option<&'a str> {
-    let claim = claimed?.as_ref()?;
-    rule?.resolve(&claim.token).map(|name| &**name)
+    rule?.resolve(&claimed?.token).map(|name| &**name)
 }
 
 /// Whether a server that reads cookies in another way, or splits the query at `;` too, would see
@@ -355,17 +439,29 @@ fn check_device<'r>(
     claimed: Option<Extracted<'r>>,
     admitted: &Admitted,
 ) -> Result<Claimed<'r>, Denial> {
-    let refused = || {
-        Denial::Forbidden(Refusal::DeviceType {
-            allowed: rule.one_of.clone(),
-        })
-    };
-    let claim = claimed.ok_or_else(refused)?;
-    let device_type = Arc::clone(rule.resolve(&claim.token).ok_or_else(refused)?);
-    if !agrees(rule, &device_type, admitted) {
-        return Err(refused());
+    let claimed = allowed_device(rule, claimed)?;
+    if !agrees(rule, &claimed.device_type, admitted) {
+        return Err(refused_device(rule));
     }
-    Ok(Claimed { device_type, claim })
+    Ok(claimed)
+}
+
+/// The claim must be there and be allowed.
+fn allowed_device<'r>(
+    rule: &DeviceRule,
+    claimed: Option<Extracted<'r>>,
+) -> Result<Claimed<'r>, Denial> {
+    let allowed = claimed.and_then(|claim| {
+        let device_type = Arc::clone(rule.resolve(&claim.token)?);
+        Some(Claimed { device_type, claim })
+    });
+    allowed.ok_or_else(|| refused_device(rule))
+}
+
+fn refused_device(rule: &DeviceRule) -> Denial {
+    Denial::Forbidden(Refusal::DeviceType {
+        allowed: rule.one_of.clone(),
+    })
 }
 
 /// Whether every proof that names a device type names this one.

@@ -83,6 +83,7 @@ pub struct Metrics {
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     operator: Operator,
+    unauthenticated: IntGauge,
     /// Series that a request finds by one look-up.
     known: ArcSwap<HashMap<Arc<str>, Arc<RouteSeries>>>,
 }
@@ -175,6 +176,10 @@ impl Metrics {
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             operator: Operator::new(&new)?,
+            unauthenticated: new.gauge(
+                "unauthenticated_sockets",
+                "WebSockets that wait for the message with their credential.",
+            )?,
             known: ArcSwap::default(),
             registry,
         };
@@ -289,6 +294,11 @@ impl Metrics {
     /// Counts a connection for as long as the guard lives.
     pub fn connection(&self) -> Gauged {
         Gauged::up(self.connections.clone())
+    }
+
+    /// Counts a socket for as long as the guard lives.
+    pub fn unauthenticated_socket(&self) -> Gauged {
+        Gauged::up(self.unauthenticated.clone())
     }
 
     /// Counts a session for as long as the guard lives.

@@ -20,6 +20,7 @@ pub mod authenticator;
 pub mod cache;
 mod compile;
 pub mod cors;
+pub mod first_message;
 pub mod requirement;
 pub mod rewrite;
 pub mod route;

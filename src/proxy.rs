@@ -26,6 +26,7 @@ use crate::proxy::carrier::Carrier;
 use crate::proxy::drain::{Drain, Plan};
 use crate::request_id::RequestId;
 use crate::session::registry::Registry;
+use crate::session::unauthenticated::Unauthenticated;
 
 mod answer;
 pub mod answer_head;
@@ -59,6 +60,7 @@ pub use tls::HandshakeFailure;
 pub struct Shared {
     policy: ArcSwap<Policy>,
     pub registry: Arc<Registry>,
+    pub unauthenticated: Arc<Unauthenticated>,
     pub metrics: Metrics,
     since: Steady,
     started: AtomicBool,
@@ -74,6 +76,7 @@ impl Shared {
         Self {
             policy: ArcSwap::from_pointee(policy),
             registry: Arc::default(),
+            unauthenticated: Arc::default(),
             metrics,
             since: clock::steady(),
             started: AtomicBool::new(false),

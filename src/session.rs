@@ -19,6 +19,7 @@ pub mod live;
 pub mod recheck;
 pub mod registry;
 pub mod signal;
+pub mod unauthenticated;
 
 /// Identifies a session within this process and, by its random part, across restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,8 +42,12 @@ impl SessionId {
 /// Why the gate ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
+    /// A credential in a message is bad, or is not what has to come there.
+    Denied,
     /// The credential, or the backend's session behind it, has ended.
     Expired,
+    /// No credential came in time.
+    FirstMessage,
     /// Nothing was sent for too long.
     Idle,
     /// A new configuration would not let it in, though what it was admitted by is still there.
@@ -55,7 +60,12 @@ pub enum CloseReason {
     /// was admitted by has been removed.
     Revoked,
     ShuttingDown,
-    /// For too long nobody could tell whether it may stay. Its credential may be as good as ever.
+    /// A text is longer than what can be inspected.
+    TooLarge,
+    /// Others have all the places that there are for its user and device type.
+    TooMany,
+    /// Somebody on whom it depends does not answer, or for too long nobody could tell whether it may
+    /// stay. Its credential may be as good as ever.
     TryAgain,
 }
 
@@ -87,19 +97,48 @@ impl CloseReason {
             | Denial::NoRoute
             | Denial::Rejected { .. }
             | Denial::TlsRequired
+            | Denial::Transport
             | Denial::Unavailable { .. }
             | Denial::UpgradeRequired => Self::PolicyChanged,
+        }
+    }
+
+    /// What a socket is told whose credential came in a message and is denied.
+    pub const fn of_message(denial: &Denial) -> Self {
+        match denial {
+            Denial::Rejected {
+                rejection: Rejection::Banned | Rejection::KickedOut | Rejection::Revoked,
+                ..
+            } => Self::Revoked,
+            Denial::Rejected {
+                rejection: Rejection::Replaced,
+                ..
+            } => Self::Replaced,
+            Denial::Unavailable { .. } => Self::TryAgain,
+            Denial::Ambiguous
+            | Denial::BadHandshake
+            | Denial::Forbidden(_)
+            | Denial::Method { .. }
+            | Denial::NoCredential { .. }
+            | Denial::NoRoute
+            | Denial::Rejected { .. }
+            | Denial::TlsRequired
+            | Denial::Transport
+            | Denial::UpgradeRequired => Self::Denied,
         }
     }
 
     /// The code of the Close frame (RFC 6455 §7.4); 4000–4999 are the application's own.
     pub const fn code(self) -> u16 {
         match self {
-            Self::Expired | Self::PolicyChanged => 4401,
+            Self::Denied | Self::Expired | Self::PolicyChanged => 4401,
             Self::Revoked => 4403,
+            Self::FirstMessage => 4408,
             Self::Replaced => 4409,
             Self::Idle | Self::ShuttingDown => 1001,
             Self::ProtocolError => 1002,
+            Self::TooLarge => 1009,
+            Self::TooMany => 4429,
             Self::TryAgain => 1013,
         }
     }
@@ -107,13 +146,17 @@ impl CloseReason {
     /// The text of the Close frame.
     pub const fn text(self) -> &'static str {
         match self {
+            Self::Denied => "not authenticated",
             Self::Expired => "token expired",
+            Self::FirstMessage => "no credential in time",
             Self::Idle => "idle",
             Self::PolicyChanged => "log in again",
             Self::ProtocolError => "protocol error",
             Self::Replaced => "replaced by another login",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "going away",
+            Self::TooLarge => "message too large",
+            Self::TooMany => "too many connections",
             Self::TryAgain => "try again later",
         }
     }
@@ -121,13 +164,17 @@ impl CloseReason {
     /// The word for logs and metric labels.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Denied => "denied",
             Self::Expired => "expired",
+            Self::FirstMessage => "first_message",
             Self::Idle => "idle",
             Self::PolicyChanged => "policy_changed",
             Self::ProtocolError => "protocol_error",
             Self::Replaced => "replaced",
             Self::Revoked => "revoked",
             Self::ShuttingDown => "shutting_down",
+            Self::TooLarge => "too_large",
+            Self::TooMany => "too_many",
             Self::TryAgain => "try_again",
         }
     }

@@ -63,6 +63,9 @@ impl Shutdown {
             sessions = sessions.len(),
             "sessions are told to connect elsewhere"
         );
+        self.shared
+            .unauthenticated
+            .close_all(CloseReason::ShuttingDown);
         let mut spread = Spread::over(sessions, clock::steady(), rule.drain);
         let mut looks = 0;
         while looks < LOOKS {
@@ -73,14 +76,17 @@ impl Shutdown {
     }
 
     fn has_ended(&self) -> bool {
-        self.shared.registry.is_empty() && !self.shared.is_busy()
+        let shared = &self.shared;
+        shared.registry.is_empty() && shared.unauthenticated.is_empty() && !shared.is_busy()
     }
 
     /// Tells every session that is left, and waits until all have heard.
     async fn goodbye(&self) {
         self.shared.leave();
-        self.shared.registry.close_all(CloseReason::ShuttingDown);
-        while !self.shared.registry.is_empty() {
+        let reason = CloseReason::ShuttingDown;
+        self.shared.registry.close_all(reason);
+        self.shared.unauthenticated.close_all(reason);
+        while !self.shared.registry.is_empty() || !self.shared.unauthenticated.is_empty() {
             sleep(LOOK_AGAIN).await;
         }
     }

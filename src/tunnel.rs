@@ -21,13 +21,14 @@ use crate::wire::frames::Sender;
 
 mod close;
 mod direction;
+pub mod first_message;
 mod inspection;
 mod scratch;
 mod sieve;
 
 use close::say_goodbye;
 use direction::{Broken, Direction, ping_payload};
-pub use inspection::{Inspected, Inspection, Inspector};
+pub use inspection::{Beyond, Inspected, Inspection, Inspector};
 
 /// How long a direction may take to reach the end of the frame it is in.
 const TO_BOUNDARY: Duration = Duration::from_millis(1500);
@@ -51,9 +52,10 @@ pub enum Ending {
 
 impl Ending {
     /// Everything that can end a tunnel.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Client,
         Self::Upstream,
+        Self::Gate(CloseReason::Denied),
         Self::Gate(CloseReason::Expired),
         Self::Gate(CloseReason::Idle),
         Self::Gate(CloseReason::PolicyChanged),
@@ -61,6 +63,7 @@ impl Ending {
         Self::Gate(CloseReason::Replaced),
         Self::Gate(CloseReason::Revoked),
         Self::Gate(CloseReason::ShuttingDown),
+        Self::Gate(CloseReason::TooLarge),
         Self::Gate(CloseReason::TryAgain),
     ];
 

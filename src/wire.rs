@@ -1,4 +1,5 @@
-//! Bytes to meaning: HTTP/1 heads, the end of a body, WebSocket frames and messages.
+//! Bytes to meaning: HTTP/1 heads, the end of a body, WebSocket frames and messages, and what of
+//! JSON and of Socket.IO a message may hold.
 //!
 //! Pure functions and small state machines, without I/O. They decide where things begin and end
 //! and leave the bytes alone: what was judged is what is forwarded. Whatever two readers could
@@ -8,4 +9,6 @@
 pub mod body;
 pub mod frames;
 pub mod head;
+pub mod json;
 pub mod message;
+pub mod socketio;

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::cli::{Exit, complain, complain_about, say};
 use crate::config::document::Combine;
 use crate::policy::Policy;
+use crate::policy::first_message::Form;
 use crate::policy::requirement::Requirement;
 use crate::policy::route::Route;
 use crate::policy::tls::Tls;
@@ -119,6 +120,7 @@ fn route_line(policy: &Policy, route: &Route) -> String {
             combine,
             authenticators,
             device_type,
+            first_message,
         } => {
             let names: Vec<_> = authenticators
                 .iter()
@@ -132,7 +134,12 @@ fn route_line(policy: &Policy, route: &Route) -> String {
             let device = device_type.as_ref().map_or_else(String::new, |rule| {
                 format!(", device {}", rule.one_of.join("|"))
             });
-            format!("{}{device}", names.join(word))
+            let message = match first_message.as_ref().map(|rule| &rule.form) {
+                Some(Form::Json { .. }) => ", in the first message",
+                Some(Form::SocketioAuth2 { .. }) => ", in Socket.IO's auth2",
+                None => "",
+            };
+            format!("{}{message}{device}", names.join(word))
         }
     };
     let upstream = &route.upstream;

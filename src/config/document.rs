@@ -144,7 +144,26 @@ pub enum Requirement {
         combine: Combine,
         authenticators: Vec<Located<Arc<str>>>,
         device_type: Option<DeviceType>,
+        /// `None` where the request itself brings the credentials.
+        first_message: Option<FirstMessage>,
     },
+}
+
+/// `first_message`: the credentials come in the first message of the socket.
+#[derive(Debug)]
+pub struct FirstMessage {
+    pub form: MessageForm,
+    /// How long the socket may live without them.
+    pub deadline: Duration,
+    pub place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageForm {
+    /// A JSON text with the credential at this place (RFC 6901).
+    Json { pointer: String },
+    /// The event `auth2` of Socket.IO, with a client key and a user's token.
+    SocketioAuth2,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,6 +313,15 @@ pub struct Limits {
     pub credential_bytes: usize,
     pub head_timeout: Duration,
     pub keepalive_idle: Duration,
+    pub unauthenticated: Unauthenticated,
+}
+
+/// `limits.unauthenticated`: how many sockets may wait for their credential at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unauthenticated {
+    pub total: usize,
+    /// Of one IPv4 address, or one IPv6 network of 64 bits.
+    pub per_client: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -372,6 +400,10 @@ impl Default for Limits {
             credential_bytes: 8 * 1024,
             head_timeout: Duration::from_secs(15),
             keepalive_idle: Duration::from_mins(1),
+            unauthenticated: Unauthenticated {
+                total: 1000,
+                per_client: 20,
+            },
         }
     }
 }

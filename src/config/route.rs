@@ -1,5 +1,6 @@
 //! `routes`: what is matched, what it requires, and where it goes.
 
+mod first_message;
 mod path;
 mod requirement;
 mod session;
@@ -93,6 +94,9 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
             "credential",
             "a public route verifies no credential",
         );
+    }
+    if let Some(require) = &require {
+        first_message::check(&fields, require, &credential, websocket);
     }
     let Match {
         host,

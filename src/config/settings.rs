@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::cursor::{Cursor, Keys};
-use super::document::{CacheLimits, Cors, ErrorFormat, Identity, Limits, Listener, Reload, Sign};
+use super::document::{
+    CacheLimits, Cors, ErrorFormat, Identity, Limits, Listener, Reload, Sign, Unauthenticated,
+};
 use super::{header, notation, origin, source, strength};
 use crate::wire::head::MOST_HEADERS;
 
@@ -88,6 +90,7 @@ pub(super) fn limits(cursor: &Cursor<'_>) -> Option<Limits> {
         credential_bytes,
         head_timeout,
         keepalive_idle,
+        unauthenticated: sockets,
     } = Limits::default();
     let size =
         |key, default| fields.or_default(key, default, |size| size.size(SMALLEST..=LARGEST_HEAD));
@@ -99,6 +102,9 @@ pub(super) fn limits(cursor: &Cursor<'_>) -> Option<Limits> {
         credential_bytes: size("credential_bytes", credential_bytes),
         head_timeout: time("head_timeout", head_timeout),
         keepalive_idle: time("keepalive_idle", keepalive_idle),
+        unauthenticated: fields.or_default("unauthenticated", sockets, |place| {
+            unauthenticated(place, sockets)
+        }),
     };
     for key in ["target_bytes", "credential_bytes"] {
         if let Some(part) = fields.get(key)
@@ -111,6 +117,21 @@ pub(super) fn limits(cursor: &Cursor<'_>) -> Option<Limits> {
     Some(Limits {
         target_bytes: limits.target_bytes.min(limits.head_bytes),
         credential_bytes: limits.credential_bytes.min(limits.head_bytes),
+        ..limits
+    })
+}
+
+fn unauthenticated(cursor: &Cursor<'_>, default: Unauthenticated) -> Option<Unauthenticated> {
+    let fields = cursor.map(&UNAUTHENTICATED)?;
+    let count =
+        |key, default| fields.or_default(key, default, |count| count.integer(1..=MAX_SOCKETS));
+    let limits = Unauthenticated {
+        total: count("total", default.total),
+        per_client: count("per_client", default.per_client),
+    };
+    // A default gives way to a smaller total.
+    Some(Unauthenticated {
+        per_client: limits.per_client.min(limits.total),
         ..limits
     })
 }
@@ -177,8 +198,13 @@ const LIMITS: Keys = Keys {
         "headers",
         "keepalive_idle",
         "target_bytes",
+        "unauthenticated",
     ],
     later: &["connections_per_client"],
+};
+const UNAUTHENTICATED: Keys = Keys {
+    known: &["per_client", "total"],
+    later: &[],
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -192,6 +218,8 @@ const SMALLEST: usize = 64;
 /// Every open connection may hold this much.
 const LARGEST_HEAD: usize = 1024 * 1024;
 const MAX_HEADERS: usize = MOST_HEADERS;
+/// Each is a socket with a few KiB, and nobody knows whose.
+const MAX_SOCKETS: usize = 1_000_000;
 /// A verdict takes some hundred bytes.
 const MAX_ENTRIES: u64 = 100_000_000;
 

@@ -477,11 +477,13 @@ fn a_route_says_what_it_requires() {
         combine,
         authenticators,
         device_type,
+        first_message,
     } = &first.require
     else {
         panic!("not public");
     };
     assert_eq!(*combine, Combine::AllOf);
+    assert!(first_message.is_none());
     assert_eq!(&*authenticators[0].value, "a");
     let device_type = device_type.as_ref().unwrap();
     assert_eq!(device_type.from, [header("deviceType", None)]);

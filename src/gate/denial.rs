@@ -29,6 +29,8 @@ pub enum Denial {
     },
     /// Came in plain text where only TLS is served.
     TlsRequired,
+    /// A handshake that is not one of Engine.IO 4 where those are served.
+    Transport,
     /// Whoever could tell cannot be asked. The text is for the log.
     Unavailable { source: Arc<str> },
     /// A WebSocket route was asked for something else.
@@ -55,7 +57,7 @@ impl Denial {
     /// The HTTP status, the same in every answer format.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Ambiguous | Self::BadHandshake => 400,
+            Self::Ambiguous | Self::BadHandshake | Self::Transport => 400,
             Self::NoCredential { .. } | Self::Rejected { .. } => 401,
             Self::Forbidden(_) => 403,
             Self::NoRoute => 404,
@@ -65,11 +67,31 @@ impl Denial {
         }
     }
 
+    /// The authenticator that has to be satisfied, where it is known.
+    pub const fn authenticator(&self) -> Option<AuthenticatorId> {
+        match self {
+            Self::NoCredential { authenticator } | Self::Rejected { authenticator, .. } => {
+                *authenticator
+            }
+            Self::Ambiguous
+            | Self::BadHandshake
+            | Self::Forbidden(_)
+            | Self::Method { .. }
+            | Self::NoRoute
+            | Self::TlsRequired
+            | Self::Transport
+            | Self::Unavailable { .. }
+            | Self::UpgradeRequired => None,
+        }
+    }
+
     /// The reason word of answers, logs and metrics.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Ambiguous | Self::Forbidden(Refusal::Conflict | Refusal::Origin) => "conflict",
-            Self::BadHandshake | Self::TlsRequired | Self::UpgradeRequired => "upgrade",
+            Self::BadHandshake | Self::TlsRequired | Self::Transport | Self::UpgradeRequired => {
+                "upgrade"
+            }
             Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
             Self::Forbidden(Refusal::Route) => "wrong_app",
             Self::Forbidden(Refusal::UserType) => "user_type",
@@ -102,6 +124,9 @@ impl Denial {
             Self::NoRoute => "no such route".to_owned(),
             Self::Rejected { rejection, .. } => rejection_message(*rejection).to_owned(),
             Self::TlsRequired => "this route is served over TLS only".to_owned(),
+            Self::Transport => {
+                "this route speaks Engine.IO 4 with `transport=websocket` only".to_owned()
+            }
             Self::Unavailable { .. } => "the credential cannot be checked at the moment".to_owned(),
             Self::UpgradeRequired => "this route speaks WebSocket only".to_owned(),
         }

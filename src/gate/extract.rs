@@ -27,8 +27,8 @@ pub struct Extracted<'r> {
     pub token: Cow<'r, [u8]>,
     /// As the client wrote it there, prefix included and undecoded.
     pub written: &'r [u8],
-    /// The first place in file order that holds it.
-    pub carrier: usize,
+    /// The first place in file order that holds it. `None` when it came in a message.
+    pub carrier: Option<usize>,
 }
 
 impl std::fmt::Debug for Extracted<'_> {
@@ -106,7 +106,20 @@ fn cookie<'r>(
     if !carrier.counts_from(request.origin()) {
         return Ok(Found::OfAnotherPage);
     }
-    Ok(present(Cow::Borrowed(token), cookie.value, position))
+    Ok(present(Cow::Borrowed(token), cookie.value, Some(position)))
+}
+
+/// A credential from a message, read as it would be in the header that the carriers name.
+pub fn from_message<'m>(carriers: &[Carrier], written: &'m [u8]) -> Found<'m> {
+    let prefix = carriers.iter().find_map(|carrier| match carrier {
+        Carrier::Header { prefix, .. } => prefix.as_deref(),
+        Carrier::Cookie { .. } | Carrier::Query { .. } | Carrier::Subprotocol { .. } => None,
+    });
+    // The text may hold anything. No credential does, and none of it may end a header.
+    if written.iter().any(|byte| !matches!(byte, b' '..=b'~')) {
+        return Found::Unusable(Rejection::Malformed);
+    }
+    header_value(written, prefix, None)
 }
 
 fn header<'r>(
@@ -122,17 +135,21 @@ fn header<'r>(
     if values.next().is_some() {
         return Err(Ambiguous);
     }
+    Ok(header_value(written, prefix, Some(carrier)))
+}
+
+fn header_value<'r>(written: &'r [u8], prefix: Option<&str>, carrier: Option<usize>) -> Found<'r> {
     if written.is_empty() {
-        return Ok(Found::Absent);
+        return Found::Absent;
     }
     let Some(prefix) = prefix else {
-        return Ok(present(Cow::Borrowed(written), written, carrier));
+        return present(Cow::Borrowed(written), written, carrier);
     };
     let token = without_prefix(written, prefix).unwrap_or(written);
     if without_prefix(token, prefix).is_some() && token.len() < written.len() {
-        return Ok(Found::Unusable(Rejection::DoubledPrefix));
+        return Found::Unusable(Rejection::DoubledPrefix);
     }
-    Ok(present(Cow::Borrowed(token), written, carrier))
+    present(Cow::Borrowed(token), written, carrier)
 }
 
 /// `Bearer x` → `x`. The prefix may be in any case and must be followed by a blank or nothing.
@@ -161,7 +178,11 @@ fn query<'r>(name: &str, carrier: usize, request: &Request<'r>) -> Result<Found<
     if pair.value.is_empty() {
         return Ok(Found::Absent);
     }
-    Ok(present(pair.value, pair.raw_value.as_bytes(), carrier))
+    Ok(present(
+        pair.value,
+        pair.raw_value.as_bytes(),
+        Some(carrier),
+    ))
 }
 
 /// Browsers can set no header, but offer subprotocols: `<prefix><unpadded base64url>`.
@@ -185,12 +206,12 @@ fn subprotocol<'r>(
     };
     // The strict engine refuses padding, other alphabets and stray trailing bits.
     Ok(match URL_SAFE_NO_PAD.decode(written) {
-        Ok(token) if !token.is_empty() => present(Cow::Owned(token), written, carrier),
+        Ok(token) if !token.is_empty() => present(Cow::Owned(token), written, Some(carrier)),
         Ok(_) | Err(_) => Found::Unusable(Rejection::Malformed),
     })
 }
 
-fn present<'r>(token: Cow<'r, [u8]>, written: &'r [u8], carrier: usize) -> Found<'r> {
+fn present<'r>(token: Cow<'r, [u8]>, written: &'r [u8], carrier: Option<usize>) -> Found<'r> {
     // What was decoded may hold anything. No credential does, and none of it may end a header.
     if matches!(token, Cow::Owned(_)) && token.iter().any(|byte| !matches!(byte, b' '..=b'~')) {
         return Found::Unusable(Rejection::Malformed);

@@ -23,8 +23,10 @@ pub struct Permit<'r> {
     pub generation: u64,
     /// How many revocations there were before it was given.
     pub epoch: u64,
-    /// `None` on a public route.
+    /// `None` on a public route, and while the credential is still to come.
     pub admission: Option<Admission<'r>>,
+    /// The claimed and checked device type, where the route asks for one.
+    pub device: Option<Claimed<'r>>,
     /// Keeps others from making one.
     _made_by_the_gate: Seal,
 }
@@ -37,8 +39,6 @@ pub struct Admission<'r> {
     /// Where the subject is known.
     pub realm: Arc<str>,
     pub principal: Arc<Principal>,
-    /// The claimed and checked device type, where the route asks for one.
-    pub device: Option<Claimed<'r>>,
     /// When the proof ends.
     pub not_after: Option<UnixTime>,
     /// What was proven, in file order.
@@ -67,6 +67,25 @@ pub struct Claimed<'r> {
 #[derive(Debug)]
 struct Seal;
 
+/// Leave to make the handshake of a socket whose credential is still to come, and nothing more: it
+/// admits nobody.
+#[derive(Debug)]
+pub struct Provisional<'r>(Box<Permit<'r>>);
+
+impl<'r> Provisional<'r> {
+    pub(super) fn new(policy: &Policy, route: &Arc<Route>, device: Option<Claimed<'r>>) -> Self {
+        Self(Box::new(Permit {
+            device,
+            ..Permit::public(policy, route)
+        }))
+    }
+
+    /// For the head of the handshake, which says nothing of a principal.
+    pub fn for_the_handshake(&self) -> &Permit<'r> {
+        &self.0
+    }
+}
+
 impl<'r> Permit<'r> {
     pub(super) fn public(policy: &Policy, route: &Arc<Route>) -> Self {
         Self {
@@ -74,6 +93,7 @@ impl<'r> Permit<'r> {
             generation: policy.generation,
             epoch: policy.revocations.epoch(),
             admission: None,
+            device: None,
             _made_by_the_gate: Seal,
         }
     }
@@ -112,11 +132,11 @@ impl<'r> Permit<'r> {
                 authenticator: name,
                 realm: realm(policy, &verified),
                 principal,
-                device,
                 not_after,
                 verified,
                 credentials,
             }),
+            device,
             _made_by_the_gate: Seal,
         }
     }
@@ -151,17 +171,14 @@ impl<'r> Permit<'r> {
         authenticator: &'a Authenticator,
     ) -> Option<&'a Carrier> {
         let (_, extracted) = self.admission.as_ref()?.credentials.get(position)?;
-        authenticator.carriers.get(extracted.carrier)
+        authenticator.carriers.get(extracted.carrier?)
     }
 
     /// The device type, where the route asks for one or the credential names one.
     pub fn device_type(&self) -> Option<&Arc<str>> {
-        let admission = self.admission.as_ref()?;
-        admission
-            .device
-            .as_ref()
-            .map(|device| &device.device_type)
-            .or(admission.principal.device_type.as_ref())
+        let claimed = self.device.as_ref().map(|device| &device.device_type);
+        let principal = self.admission.as_ref().map(|known| &known.principal);
+        claimed.or_else(|| principal?.device_type.as_ref())
     }
 }
 

@@ -11,14 +11,14 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
-use crate::gate::denial::{Denial, Refusal};
+use crate::gate::denial::Denial;
+use crate::gate::first_message::Entrance;
 use crate::gate::permit::Permit;
-use crate::gate::{agrees, check_constraints, denied, unless_revoked};
+use crate::gate::{agrees, check_constraints, denied, refused_device, unless_revoked};
 use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
 use crate::policy::route::Unrouted;
-use crate::request::{METHODS, Request};
 use crate::scheme::{Rejection, TokenFacts, Verified};
 
 mod withdrawal;
@@ -68,7 +68,7 @@ impl Proof {
 
 impl Standing {
     /// What a permit rests on. The policy is the one that gave the permit.
-    pub fn of(permit: &Permit<'_>, policy: &Policy, request: &Request<'_>) -> Self {
+    pub fn of(permit: &Permit<'_>, policy: &Policy, entrance: &Entrance) -> Self {
         let admission = permit.admission.as_ref();
         let proofs = admission
             .into_iter()
@@ -82,7 +82,7 @@ impl Standing {
                 let kept = authenticator.recheck_rule().and_then(|_| token());
                 Some(Proof {
                     authenticator: Arc::clone(&authenticator.name),
-                    page: is_cookie.then(|| request.origin()).flatten().map(Box::from),
+                    page: is_cookie.then(|| entrance.origin.clone()).flatten(),
                     credential: permit.same_credential(position),
                     verified: match kept {
                         Some(_) => withdrawal::without_grace(verified),
@@ -93,14 +93,13 @@ impl Standing {
                 })
             })
             .collect();
-        let claimed = admission.and_then(|admission| admission.device.as_ref());
-        let method = METHODS.iter().find(|known| **known == request.head.method);
+        let claimed = permit.device.as_ref();
         Self {
-            method: method.copied().unwrap_or_default(),
+            method: entrance.method,
             websocket: permit.route.websocket,
-            host: request.host_name().into(),
-            path: request.path.into(),
-            secure: request.secure,
+            host: entrance.host.clone(),
+            path: entrance.path.clone(),
+            secure: entrance.secure,
             proofs,
             device_type: claimed.map(|device| Arc::clone(&device.device_type)),
         }
@@ -163,6 +162,7 @@ impl Standing {
                 combine,
                 authenticators,
                 device_type,
+                first_message: _,
             } => (*combine, authenticators, device_type.as_ref()),
         };
         let judged: SmallVec<[Judged; 2]> = ids
@@ -214,9 +214,7 @@ impl Standing {
         if still {
             Ok(())
         } else {
-            Err(Denial::Forbidden(Refusal::DeviceType {
-                allowed: rule.one_of.clone(),
-            }))
+            Err(refused_device(rule))
         }
     }
 }

@@ -113,7 +113,8 @@ fn check_with(request_text: &str, handshake: Handshake, expected: &str) {
     let decided = decide(&policy, &request, handshake, UnixTime::from_secs(NOW));
     let Decision { outcome, .. } = testing::block_on(decided);
     let line = match outcome {
-        Ok(permit) => {
+        Ok(ruling) => {
+            let permit = ruling.permit();
             let who = permit.admission.as_ref().map_or("anybody", |admission| {
                 let principal = &admission.principal;
                 principal

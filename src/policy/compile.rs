@@ -8,6 +8,7 @@ use crate::config::document::{
 };
 use crate::credential::Carrier;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
+use crate::policy::first_message::FirstMessage;
 use crate::policy::requirement::{DeviceRule, Requirement};
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::policy::route::Route;
@@ -110,14 +111,24 @@ impl Compiler<'_> {
                 combine,
                 authenticators: names,
                 device_type,
-            } => Requirement::Credentials {
-                combine,
-                authenticators: names
+                first_message,
+            } => {
+                let ids: Vec<_> = names
                     .iter()
                     .map(|name| resolve(&name.value))
-                    .collect::<Option<_>>()?,
-                device_type: device_type.map(DeviceRule::new),
-            },
+                    .collect::<Option<_>>()?;
+                Requirement::Credentials {
+                    combine,
+                    device_type: device_type.map(DeviceRule::new),
+                    first_message: match first_message {
+                        Some(document) => {
+                            Some(self.first_message(&document, &ids, authenticators)?)
+                        }
+                        None => None,
+                    },
+                    authenticators: ids,
+                }
+            }
         };
         let required: Vec<_> = require
             .authenticators()
@@ -143,6 +154,21 @@ impl Compiler<'_> {
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,
         })
+    }
+
+    fn first_message(
+        &mut self,
+        document: &document::FirstMessage,
+        ids: &[AuthenticatorId],
+        authenticators: &[Arc<Authenticator>],
+    ) -> Option<FirstMessage> {
+        let required: Vec<_> = ids
+            .iter()
+            .filter_map(|id| authenticators.get(id.0))
+            .collect();
+        FirstMessage::new(document, &required)
+            .map_err(|expected| self.report(&document.place, expected))
+            .ok()
     }
 
     /// Each header towards the upstream has one owner.
@@ -206,6 +232,7 @@ impl Compiler<'_> {
         };
         if rule.carried_as.is_none()
             && rule.form != CredentialForm::Strip
+            && require.first_message().is_none()
             && required.iter().any(arrives_nowhere)
         {
             self.report(

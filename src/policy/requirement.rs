@@ -11,6 +11,7 @@ use crate::clock::UnixTime;
 use crate::config::document::{self, Combine};
 use crate::credential::Carrier;
 use crate::policy::authenticator::AuthenticatorId;
+use crate::policy::first_message::FirstMessage;
 use crate::principal::Principal;
 use crate::scheme::{Rejection, Verified};
 
@@ -23,6 +24,8 @@ pub enum Requirement {
         /// In file order.
         authenticators: Vec<AuthenticatorId>,
         device_type: Option<DeviceRule>,
+        /// `None` where the request itself brings the credentials.
+        first_message: Option<FirstMessage>,
     },
 }
 
@@ -39,6 +42,24 @@ impl Requirement {
     pub fn device_rule(&self) -> Option<&DeviceRule> {
         match self {
             Self::Credentials { device_type, .. } => device_type.as_ref(),
+            Self::Public => None,
+        }
+    }
+
+    /// The same of requests that bring their credentials themselves.
+    #[must_use]
+    pub fn of_requests(&self) -> Self {
+        let mut require = self.clone();
+        if let Self::Credentials { first_message, .. } = &mut require {
+            *first_message = None;
+        }
+        require
+    }
+
+    /// How the credentials come, where it is not in the request.
+    pub fn first_message(&self) -> Option<&FirstMessage> {
+        match self {
+            Self::Credentials { first_message, .. } => first_message.as_ref(),
             Self::Public => None,
         }
     }

@@ -88,11 +88,12 @@ const NEVER_PASSED: [&str; 29] = [
 const FORWARDING: &[u8] = b"x-forwarded-";
 
 /// Framing and routing: they pass as they are, their look-alikes do not.
-const SPELLED_EXACTLY: [&str; 6] = [
+const SPELLED_EXACTLY: [&str; 7] = [
     "content-length",
     "content-type",
     "cookie",
     "host",
+    "sec-websocket-extensions",
     "sec-websocket-protocol",
     "transfer-encoding",
 ];

@@ -55,7 +55,8 @@ impl Route {
             methods: Some(vec!["POST".to_owned()]),
             websocket: false,
             require_tls: opening.require_tls,
-            require: opening.require.clone(),
+            // What a socket says in its first message, a request says in its head.
+            require: opening.require.of_requests(),
             limits_credentials: opening.limits_credentials,
             credential: CredentialRule::default(),
             pass_unverified: Vec::new(),

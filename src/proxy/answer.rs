@@ -97,9 +97,11 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
             Some(*rejection),
         ),
         Denial::Unavailable { .. } => "Retry-After: 1\r\n".to_owned(),
-        Denial::Ambiguous | Denial::BadHandshake | Denial::Forbidden(_) | Denial::NoRoute => {
-            String::new()
-        }
+        Denial::Ambiguous
+        | Denial::BadHandshake
+        | Denial::Forbidden(_)
+        | Denial::NoRoute
+        | Denial::Transport => String::new(),
     }
 }
 
@@ -138,6 +140,7 @@ pub(crate) const fn phrase(status: u16) -> &'static str {
         414 => "URI Too Long",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         502 => "Bad Gateway",
         503 => "Service Unavailable",

@@ -10,12 +10,13 @@ use tracing::debug;
 
 use crate::clock;
 use crate::config::document::Limits;
+use crate::policy::Policy;
 use crate::proxy::buffer::{Buffer, Leftover};
 use crate::proxy::forwarded;
 use crate::proxy::io::{close, first_bytes, linger, read_more};
 use crate::proxy::preflight;
 use crate::proxy::record::Who;
-use crate::proxy::syntax::{self, SyntaxError};
+use crate::proxy::syntax::{self, Checked, SyntaxError};
 use crate::proxy::tls;
 use crate::proxy::websocket;
 use crate::proxy::{HandshakeFailure, Worker};
@@ -24,6 +25,7 @@ use crate::request_id::RequestId;
 use crate::wire::head::{self, HeadLimits, RequestHead};
 
 mod asked;
+mod first_message;
 mod forward;
 mod refuse;
 mod renew;
@@ -39,6 +41,8 @@ pub(super) enum After {
     Linger,
     /// Both handshakes are done; the stream goes into the tunnel.
     Upgraded(Box<websocket::Opened>),
+    /// The client's handshake is done; its first message has to bring the credential.
+    Waiting(Box<first_message::Waiting>),
 }
 
 /// Serves a connection until it ends or becomes a tunnel.
@@ -102,6 +106,10 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
             After::Upgraded(opened) => {
                 // A task of its own: what the connection needed until now is freed.
                 tokio::spawn(opened.run(stream, active));
+                return;
+            }
+            After::Waiting(waiting) => {
+                tokio::spawn(waiting.run(stream, active));
                 return;
             }
         }
@@ -180,7 +188,6 @@ impl Connection<'_> {
         bytes: &[u8],
         started: Instant,
     ) -> After {
-        let head_read = Instant::now();
         let policy = &self.worker.shared.policy();
         let checked = match syntax::check(head) {
             Ok(checked) => checked,
@@ -200,11 +207,25 @@ impl Connection<'_> {
                 return self.refuse(stream, policy, refusal, started).await;
             }
         };
+        let arrived = (RequestId::fresh(), started);
+        let asked = self.asked(policy, head, &checked, bytes, arrived);
+        asked.judge(stream).await
+    }
+
+    /// A request whose syntax has been checked, with what stands behind its head in `bytes`.
+    fn asked<'a, 'b>(
+        &'a self,
+        policy: &'a Arc<Policy>,
+        head: &'a RequestHead<'b>,
+        checked: &'a Checked<'b>,
+        bytes: &'a [u8],
+        (request_id, started): (RequestId, Instant),
+    ) -> Asked<'a> {
         let trusts = |address| self.worker.trusts(policy, address);
         let trusted = trusts(self.peer);
         let origin = forwarded::origin(head, self.peer, self.secure, trusted, trusts);
         let (head_bytes, behind) = bytes.split_at_checked(head.len).unwrap_or_default();
-        let asked = Asked {
+        Asked {
             connection: self,
             policy,
             request: Request {
@@ -222,15 +243,14 @@ impl Connection<'_> {
             trusted,
             now: clock::now(),
             who: Who {
-                request_id: RequestId::fresh(),
+                request_id,
                 client: origin.client,
                 started,
             },
-            head_read,
+            head_read: Instant::now(),
             head_bytes,
             behind,
-        };
-        asked.judge(stream).await
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::metrics::{NO_ROUTE, RouteSeries};
 use crate::policy::Policy;
 use crate::policy::route::Route;
 use crate::proxy::Shared;
+use crate::proxy::exchange::Failure;
 use crate::request_id::RequestId;
 
 /// Which request it is, for every line about it.
@@ -57,6 +58,10 @@ pub(crate) enum Outcome {
         status: u16,
     },
     ClientGone,
+    /// It was a WebSocket, and ended before it was a session.
+    Closed {
+        reason: &'static str,
+    },
     /// It is a WebSocket now; its end is told separately.
     Upgraded,
 }
@@ -122,6 +127,7 @@ impl<'a> Record<'a> {
             | Denial::NoRoute
             | Denial::Rejected { .. }
             | Denial::TlsRequired
+            | Denial::Transport
             | Denial::UpgradeRequired => "deny",
         };
         self.series.decision(result, self.reason);
@@ -134,6 +140,20 @@ impl<'a> Record<'a> {
         warn!(request_id = %self.who.request_id, upstream, %problem, "upstream failed");
     }
 
+    /// Tells what went wrong with an exchange, if it was the upstream.
+    pub(crate) fn note_failure(&self, upstream: &str, failure: &Failure) {
+        match failure {
+            Failure::Connect(error) => self.note_upstream(upstream, error),
+            Failure::Upstream(problem) => self.note_upstream(upstream, problem),
+            Failure::UpstreamTimeout => self.note_upstream(upstream, &"no answer in time"),
+            Failure::ClientBody
+            | Failure::ClientGone
+            | Failure::ClientTimeout
+            | Failure::Cut { .. }
+            | Failure::Leaving => {}
+        }
+    }
+
     /// Writes the access line and counts the answer.
     pub(crate) fn finish(self, outcome: Outcome) {
         let (status, reason, upstream) = match outcome {
@@ -143,6 +163,7 @@ impl<'a> Record<'a> {
             Outcome::Cut { status } => (status, "cut", None),
             // The status that nginx made common for it; nothing was sent.
             Outcome::ClientGone => (499, "client_gone", None),
+            Outcome::Closed { reason } => (101, reason, None),
             Outcome::Upgraded => (101, self.reason, None),
         };
         let took = self.who.started.elapsed();

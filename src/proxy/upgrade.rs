@@ -46,12 +46,20 @@ pub(crate) struct Declined {
     upstream_time: Duration,
 }
 
+/// What the client offers of what the upstream may choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer<'a> {
+    pub(crate) subprotocols: &'a [&'a str],
+    /// Whether extensions pass as they were offered, or none is.
+    pub(crate) extensions: bool,
+}
+
 /// Sends the handshake and checks the answer, all within the upstream's `handshake_timeout`.
 pub(crate) async fn handshake(
     connector: &TransportConnector,
     permit: &Permit<'_>,
     request: &Request<'_>,
-    offered: &[&str],
+    offer: Offer<'_>,
     pieces: &Pieces,
     head: &[u8],
     answer_headers: &AnswerLines,
@@ -71,7 +79,7 @@ pub(crate) async fn handshake(
         loop {
             match head::response(received.bytes(), &ANSWER_LIMITS) {
                 Ok(Some(answer)) if answer.status == 101 => {
-                    let reply = switch(&answer, request, offered, answer_headers)?;
+                    let reply = switch(&answer, request, offer, answer_headers)?;
                     let early = received
                         .bytes()
                         .get(answer.len..)
@@ -115,9 +123,10 @@ pub(crate) async fn handshake(
 fn switch(
     answer: &ResponseHead<'_>,
     request: &Request<'_>,
-    offered: &[&str],
+    offer: Offer<'_>,
     answer_headers: &AnswerLines,
 ) -> Result<Vec<u8>, Failure> {
+    let offered = offer.subprotocols;
     let wrong = |what| Err(Failure::Upstream(what));
     let names = |header: &str, word: &str| {
         answer
@@ -151,6 +160,7 @@ fn switch(
     let wished: Vec<_> = request
         .head
         .header("sec-websocket-extensions")
+        .filter(|_| offer.extensions)
         .flat_map(extension_names)
         .collect();
     let granted = answer
@@ -181,9 +191,34 @@ fn switch(
         reply.extend_from_slice(first.as_bytes());
         reply.extend_from_slice(b"\r\n");
     }
+    finish_reply(&mut reply, answer_headers);
+    Ok(reply)
+}
+
+/// The 101 of a gate that has not asked the upstream yet.
+pub(crate) fn accept(
+    request: &Request<'_>,
+    subprotocol: Option<&str>,
+    answer_headers: &AnswerLines,
+) -> Vec<u8> {
+    let mut reply = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+    if let Ok(handshake) = syntax::websocket(request.head) {
+        reply.extend_from_slice(b"Sec-WebSocket-Accept: ");
+        reply.extend_from_slice(&handshake.accept());
+        reply.extend_from_slice(b"\r\n");
+    }
+    if let Some(subprotocol) = subprotocol {
+        reply.extend_from_slice(b"Sec-WebSocket-Protocol: ");
+        reply.extend_from_slice(subprotocol.as_bytes());
+        reply.extend_from_slice(b"\r\n");
+    }
+    finish_reply(&mut reply, answer_headers);
+    reply
+}
+
+fn finish_reply(reply: &mut Vec<u8>, answer_headers: &AnswerLines) {
     reply.extend_from_slice(answer_headers.lines.as_bytes());
     reply.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    Ok(reply)
 }
 
 impl Declined {

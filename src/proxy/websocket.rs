@@ -6,15 +6,17 @@ use pingora::protocols::Stream;
 use tracing::info;
 
 use crate::clock;
+use crate::gate::denial::Denial;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::metrics::{Gauged, OpenSession};
-use crate::proxy::Worker;
 use crate::proxy::record::Who;
 use crate::proxy::tether::Governed;
+use crate::proxy::{Shared, Worker};
+use crate::session::claims::{NoPlace, Reservation};
 use crate::session::registry::Session;
 use crate::session::{Kind, Opening, SessionId};
-use crate::tunnel;
+use crate::tunnel::{self, Inspection};
 
 /// Both handshakes are done.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Opened {
     behind: Behind,
     subject: Option<Arc<str>>,
     who: Who,
+    /// Somebody looks at what the client says.
+    inspection: Option<Inspection>,
 }
 
 /// What there is behind the two handshakes.
@@ -57,9 +61,7 @@ pub(crate) fn register(
         standing,
     };
     // A name of the configuration; what a token says of its device is not.
-    let device_type = admission
-        .and_then(|admission| admission.device.as_ref())
-        .map(|device| &*device.device_type);
+    let device_type = permit.device.as_ref().map(|device| &*device.device_type);
     let shared = &worker.shared;
     Governed {
         gauge: shared.metrics.session_opened(&route.name, device_type),
@@ -67,6 +69,36 @@ pub(crate) fn register(
             .registry
             .open(id, opening, clock::now(), clock::steady()),
     }
+}
+
+/// Keeps a place for the session where the route counts them.
+pub(crate) fn reserve_place(
+    shared: &Shared,
+    permit: &Permit<'_>,
+) -> Result<Option<Reservation>, NoPlace> {
+    let (Some(rule), Some(key)) = (permit.route.session.per_device, permit.claim_key()) else {
+        return Ok(None);
+    };
+    let claims = &shared.registry.claims;
+    claims.reserve(key, rule, clock::steady()).map(Some)
+}
+
+/// Whether the policy or the revocations have changed since the verdict.
+pub(crate) fn is_overtaken(shared: &Shared, permit: &Permit<'_>) -> bool {
+    let policy = shared.policy();
+    policy.generation != permit.generation || policy.revocations.epoch() != permit.epoch
+}
+
+/// The denial, if a policy or a revocation that came since the verdict would not let the session
+/// in.
+pub(crate) fn overtaken(shared: &Shared, permit: &Permit<'_>, session: &Session) -> Option<Denial> {
+    if !is_overtaken(shared, permit) {
+        return None;
+    }
+    let judged = shared
+        .registry
+        .judge_one(session.live(), &shared.policy(), clock::now());
+    judged.err()
 }
 
 impl Opened {
@@ -87,11 +119,23 @@ impl Opened {
             behind,
             subject: admission.and_then(|admission| admission.principal.subject.clone()),
             who,
+            inspection: None,
         }
+    }
+
+    /// Has somebody look at what the client says.
+    pub(crate) fn inspected(mut self, inspection: Inspection) -> Self {
+        self.inspection = Some(inspection);
+        self
     }
 
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Lets go of the session before anything was carried.
+    pub(crate) fn into_upstream(self) -> Stream {
+        self.behind.upstream
     }
 
     /// Carries frames until the session ends, and tells how it ended. The connection counts as
@@ -103,13 +147,22 @@ impl Opened {
             behind,
             subject,
             who,
+            inspection,
         } = *self;
         let Behind {
             upstream,
             from_client,
             from_upstream,
         } = behind;
-        let ended = tunnel::run(client, upstream, from_client, from_upstream, &session, None).await;
+        let ended = tunnel::run(
+            client,
+            upstream,
+            from_client,
+            from_upstream,
+            &session,
+            inspection,
+        )
+        .await;
         let live = session.live();
         let age = ended.at.since(live.since);
         let (received, sent) = live.bytes();

@@ -22,7 +22,7 @@ pub(super) async fn say_goodbye(
     drop((one, other));
 }
 
-async fn goodbye(
+pub(super) async fn goodbye(
     side: &mut impl Side,
     reason: Option<CloseReason>,
     mask: Option<[u8; 4]>,
@@ -36,4 +36,4 @@ async fn goodbye(
 
 /// The purpose of a mask is to keep a script from choosing the bytes on the wire; our text is
 /// fixed, so a fixed mask gives nothing away.
-const MASK: [u8; 4] = [0x1d, 0x2e, 0x3f, 0x40];
+pub(super) const MASK: [u8; 4] = [0x1d, 0x2e, 0x3f, 0x40];

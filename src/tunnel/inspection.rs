@@ -10,9 +10,19 @@ use crate::session::CloseReason;
 
 /// Who looks at the texts of a client, and at how long a one.
 pub struct Inspection {
-    /// Longer texts pass without a look, as binary and compressed messages do.
+    /// In bytes; binary and compressed messages pass without a look.
     pub limit: usize,
+    /// What becomes of longer texts.
+    pub beyond: Beyond,
     pub inspector: Box<dyn Inspector>,
+}
+
+/// What becomes of a text that is too long for a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// It ends the session. Whoever may not miss a text needs this: blanks make any text long.
+    Close(CloseReason),
+    Pass,
 }
 
 /// Judges texts, one after the other. May be dropped in the middle of it.

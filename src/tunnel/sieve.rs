@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use smallvec::SmallVec;
 
 use crate::tunnel::direction::Broken;
-use crate::tunnel::inspection::{Desk, Inspected, Inspection};
+use crate::tunnel::inspection::{Beyond, Desk, Inspected, Inspection};
 use crate::wire::frames::{Frames, Sender, answers_ping};
 use crate::wire::message::{Budget, MessageError, Messages};
 
@@ -33,6 +33,7 @@ pub(super) struct Sieve {
 #[derive(Debug)]
 struct Inspecting {
     limit: usize,
+    beyond: Beyond,
     desk: Desk,
     /// The text that is not complete yet.
     text: Option<Box<Messages>>,
@@ -55,6 +56,7 @@ impl Sieve {
         Self {
             inspecting: Some(Box::new(Inspecting {
                 limit: inspection.limit,
+                beyond: inspection.beyond,
                 desk: Desk::new(inspection.inspector),
                 text: None,
                 raw: Vec::new(),
@@ -204,6 +206,9 @@ impl Sieve {
                     inspecting.desk.lay(message.payload);
                 }
                 Ok(())
+            }
+            Err(MessageError::TooLong) if let Beyond::Close(reason) = inspecting.beyond => {
+                Err(Broken::Told(reason))
             }
             Err(MessageError::TooLong) => {
                 if let Some(text) = inspecting.text.take() {

@@ -21,7 +21,7 @@ mod make;
 #[cfg(test)]
 mod tests;
 
-pub use make::{answers_ping, close_frame, ping_frame, text_frame};
+pub use make::{answers_ping, close_frame, ping_frame, pong_frame, text_frame};
 
 /// The longest header: two bytes, a 64-bit length and a mask.
 const HEADER_BYTES: usize = 14;

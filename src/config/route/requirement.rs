@@ -7,6 +7,7 @@ use crate::config::cursor::{Cursor, Keys};
 use crate::config::document::Located;
 use crate::config::document::{Combine, DeviceType, Requirement};
 use crate::config::names::{self, Names};
+use crate::config::route::first_message::{self, FirstMessageRule};
 use crate::config::spelling;
 
 pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requirement> {
@@ -14,11 +15,27 @@ pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requ
         return Some(Requirement::Public);
     }
     let Some(mut fields) = cursor.as_map() else {
-        cursor.problem("expected `public`, or a map with `any_of` or `all_of`");
+        cursor.problem("expected `public`, or a map with `any_of`, `all_of` or `first_message`");
         return None;
     };
     fields.refuse_unknown(&REQUIRE);
     let device_type = fields.optional("device_type", device_type);
+    if let Some(place) = fields.get("first_message") {
+        if fields.has("any_of") || fields.has("all_of") {
+            fields.problem("`first_message` names its authenticators itself, expected no others");
+        }
+        let FirstMessageRule {
+            combine,
+            authenticators,
+            first_message,
+        } = first_message::first_message(&place, names)?;
+        return Some(Requirement::Credentials {
+            combine,
+            authenticators,
+            device_type,
+            first_message: Some(first_message),
+        });
+    }
     let (combine, list) = match (fields.get("any_of"), fields.get("all_of")) {
         (Some(list), None) => (Combine::AnyOf, list),
         (None, Some(list)) => (Combine::AllOf, list),
@@ -27,7 +44,8 @@ pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requ
             return None;
         }
         (None, None) => {
-            return fields.choose(0, "`any_of` or `all_of` with the names of authenticators");
+            let expected = "`any_of` or `all_of` with the names of authenticators";
+            return fields.choose(0, expected);
         }
     };
     let authenticators = authenticators(&list, names)?;
@@ -35,6 +53,7 @@ pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requ
         combine,
         authenticators,
         device_type,
+        first_message: None,
     })
 }
 
@@ -61,8 +80,8 @@ pub(super) fn authenticators(
 }
 
 const REQUIRE: Keys = Keys {
-    known: &["all_of", "any_of", "device_type"],
-    later: &["first_message", "match"],
+    known: &["all_of", "any_of", "device_type", "first_message"],
+    later: &["match"],
 };
 
 const DEVICE_TYPE: Keys = Keys {

@@ -35,7 +35,7 @@ fn check(target: &str, headers: &str, expected: &str) {
             format!(
                 "{}@{}",
                 String::from_utf8_lossy(&found.token),
-                found.carrier
+                found.carrier.unwrap()
             )
         }
         Ok(Found::Unusable(rejection)) => rejection.as_str().to_owned(),

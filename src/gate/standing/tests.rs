@@ -61,8 +61,8 @@ fn admitted(target: &str, headers: &str) -> Standing {
     let head = testing::head(&bytes);
     let request = testing::request(&head);
     let deciding = gate::decide(&policy, &request, Handshake::Valid, NOW);
-    let permit = testing::block_on(deciding).outcome.unwrap();
-    Standing::of(&permit, &policy, &request)
+    let permit = testing::block_on(deciding).outcome.unwrap().permit();
+    Standing::of(&permit, &policy, &Entrance::of(&request))
 }
 
 fn user() -> Standing {

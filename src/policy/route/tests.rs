@@ -18,6 +18,7 @@ fn guarded_by(id: usize) -> Requirement {
         combine: Combine::AnyOf,
         authenticators: vec![AuthenticatorId(id)],
         device_type: None,
+        first_message: None,
     }
 }
 

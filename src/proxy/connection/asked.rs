@@ -6,7 +6,7 @@ use std::time::Instant;
 use pingora::protocols::Stream;
 
 use crate::clock::UnixTime;
-use crate::gate::{self, Decision, Handshake};
+use crate::gate::{self, Decision, Handshake, Ruling};
 use crate::policy::Policy;
 use crate::policy::route::Route;
 use crate::proxy::answer_head::AnswerLines;
@@ -64,7 +64,10 @@ impl Asked<'_> {
         let record = self.record(route.as_deref());
         record.series().auth_duration(self.head_read.elapsed());
         match outcome {
-            Ok(permit) => {
+            Ok(Ruling::FirstMessage(awaited)) => {
+                self.await_first_message(stream, awaited, record).await
+            }
+            Ok(Ruling::Permit(permit)) => {
                 let record = record.admitted(self.policy, &permit, &lookups);
                 if let Some(route) = &permit.route.renews {
                     self.renew(stream, route, &permit, record).await

@@ -6,6 +6,7 @@ use std::time::Instant;
 use pingora::protocols::Stream;
 
 use crate::clock;
+use crate::gate::first_message::Entrance;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::proxy::answer::denial_headers;
@@ -19,7 +20,7 @@ use crate::proxy::outgoing::{self, Facts};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::record::{Outcome, Record};
 use crate::proxy::tether::{Govern, Governed};
-use crate::proxy::upgrade::{self, Handshaken, Switched};
+use crate::proxy::upgrade::{self, Handshaken, Offer, Switched};
 use crate::proxy::websocket::{self, Behind, Opened};
 use crate::request_id;
 use crate::session::claims::{NoPlace, Reservation};
@@ -74,32 +75,13 @@ impl Asked<'_> {
         record: Record<'_>,
     ) -> After {
         let worker = self.connection.worker;
-        if worker.shared.drain.is_leaving() {
-            return self
-                .fail_with(stream, &permit.route, Refusal::leaving(), record)
-                .await;
-        }
-        let (tokens, offered): (Vec<&str>, Vec<&str>) = self
-            .request
-            .head
-            .tokens("sec-websocket-protocol")
-            .flatten()
-            .partition(|entry| {
-                self.policy
-                    .headers
-                    .is_credential_subprotocol(entry.as_bytes())
-            });
-        if !tokens.is_empty() && offered.is_empty() {
-            // A browser would fail on a 101 that chooses nothing, and the token is never echoed.
-            let refusal = Refusal {
-                status: 400,
-                reason: "upgrade",
-                message: "offer a subprotocol beside the one that carries the token",
-                headers: String::new(),
-            };
-            return self.fail_with(stream, &permit.route, refusal, record).await;
-        }
-        let place = match self.reserve_place(permit) {
+        let offered = match self.may_open() {
+            Ok(offered) => offered,
+            Err(refusal) => {
+                return self.fail_with(stream, &permit.route, refusal, record).await;
+            }
+        };
+        let place = match websocket::reserve_place(&worker.shared, permit) {
             Ok(place) => place,
             Err(no_place) => {
                 let refusal = no_place_left(no_place);
@@ -113,7 +95,10 @@ impl Asked<'_> {
             &worker.connector,
             permit,
             &self.request,
-            &offered,
+            Offer {
+                subprotocols: &offered,
+                extensions: true,
+            },
             &pieces,
             self.head_bytes,
             &answer_headers,
@@ -149,7 +134,7 @@ impl Asked<'_> {
         let opened = Opened::register(
             self.connection.worker,
             permit,
-            Standing::of(permit, self.policy, &self.request),
+            Standing::of(permit, self.policy, &Entrance::of(&self.request)),
             id,
             Behind {
                 upstream,
@@ -181,43 +166,53 @@ impl Asked<'_> {
         }
     }
 
-    /// Keeps a place for the session where the route counts them.
-    fn reserve_place(&self, permit: &Permit<'_>) -> Result<Option<Reservation>, NoPlace> {
-        let (Some(rule), Some(key)) = (permit.route.session.per_device, permit.claim_key()) else {
-            return Ok(None);
-        };
-        let claims = &self.connection.worker.shared.registry.claims;
-        claims.reserve(key, rule, clock::steady()).map(Some)
-    }
-
     /// Whether the policy or the revocations have changed since the verdict.
     pub(super) fn is_overtaken(&self, permit: &Permit<'_>) -> bool {
-        let policy = self.connection.worker.shared.policy();
-        policy.generation != permit.generation || policy.revocations.epoch() != permit.epoch
+        websocket::is_overtaken(&self.connection.worker.shared, permit)
     }
 
     /// The refusal, if a policy or a revocation that came since the verdict would not let the
     /// session in.
     fn overtaken(&self, permit: &Permit<'_>, session: &Session) -> Option<Refusal<'static>> {
-        if !self.is_overtaken(permit) {
-            return None;
-        }
         let shared = &self.connection.worker.shared;
-        let policy = shared.policy();
-        let denial = shared
-            .registry
-            .judge_one(session.live(), &policy, clock::now())
-            .err()?;
+        let denial = websocket::overtaken(shared, permit, session)?;
         Some(Refusal {
             status: denial.status(),
             reason: denial.reason(),
             message: "a change since the credential was checked does not let this in",
-            headers: denial_headers(&denial, &policy),
+            headers: denial_headers(&denial, &shared.policy()),
         })
     }
 
+    /// Whether a socket may open now, and with which of the offered subprotocols: all without those
+    /// that carry credentials.
+    pub(super) fn may_open(&self) -> Result<Vec<&str>, Refusal<'static>> {
+        if self.connection.worker.shared.drain.is_leaving() {
+            return Err(Refusal::leaving());
+        }
+        let offered: Vec<&str> = self.offered().collect();
+        let offers = self.request.head.tokens("sec-websocket-protocol").flatten();
+        if offered.is_empty() && offers.count() > 0 {
+            // A browser would fail on a 101 that chooses nothing, and the token is never echoed.
+            return Err(Refusal {
+                status: 400,
+                reason: "upgrade",
+                message: "offer a subprotocol beside the one that carries the token",
+                headers: String::new(),
+            });
+        }
+        Ok(offered)
+    }
+
+    /// The subprotocols that the client offers, without those that carry credentials.
+    pub(super) fn offered(&self) -> impl Iterator<Item = &str> {
+        let headers = &self.policy.headers;
+        let offers = self.request.head.tokens("sec-websocket-protocol").flatten();
+        offers.filter(|entry| !headers.is_credential_subprotocol(entry.as_bytes()))
+    }
+
     /// The head as the upstream gets it.
-    fn outgoing(&self, permit: &Permit<'_>, session: Option<SessionId>) -> Pieces {
+    pub(super) fn outgoing(&self, permit: &Permit<'_>, session: Option<SessionId>) -> Pieces {
         let facts = Facts {
             peer: &self.connection.peer_text,
             trusted: self.trusted,
@@ -265,7 +260,11 @@ struct Governor<'a, 'p> {
 impl Govern for Governor<'_, '_> {
     fn begin(&self, kind: Kind) -> Option<Governed> {
         let worker = self.asked.connection.worker;
-        let standing = Standing::of(self.permit, self.asked.policy, &self.asked.request);
+        let standing = Standing::of(
+            self.permit,
+            self.asked.policy,
+            &Entrance::of(&self.asked.request),
+        );
         let governed = websocket::register(
             worker,
             self.permit,

@@ -132,18 +132,11 @@ impl Asked<'_> {
         failure: Failure,
         record: Record<'_>,
     ) -> After {
-        let upstream = &route.upstream.name;
+        record.note_failure(&route.upstream.name, &failure);
         let refusal = match failure {
-            Failure::Connect(error) => {
-                record.note_upstream(upstream, &error);
-                Refusal::upstream(502, "the upstream cannot be reached")
-            }
-            Failure::Upstream(problem) => {
-                record.note_upstream(upstream, &problem);
-                Refusal::upstream(502, "the upstream did not answer properly")
-            }
+            Failure::Connect(_) => Refusal::upstream(502, "the upstream cannot be reached"),
+            Failure::Upstream(_) => Refusal::upstream(502, "the upstream did not answer properly"),
             Failure::UpstreamTimeout => {
-                record.note_upstream(upstream, &"no answer in time");
                 Refusal::upstream(504, "the upstream did not answer in time")
             }
             Failure::ClientBody => Refusal::syntax("the request's body is malformed"),

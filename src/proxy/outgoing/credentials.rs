@@ -9,6 +9,7 @@ use crate::credential::Carrier;
 use crate::gate::extract::Extracted;
 use crate::gate::permit::{Admission, Permit};
 use crate::policy::Policy;
+use crate::policy::first_message::Form;
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::proxy::outgoing::Facts;
 use crate::proxy::pieces::Pieces;
@@ -37,7 +38,7 @@ impl<'a, 'r> Rewrite<'a, 'r> {
         let device = route
             .require
             .device_rule()
-            .zip(admission.and_then(|admission| admission.device.as_ref()))
+            .zip(permit.device.as_ref())
             .filter(|(_, claimed)| *claimed.claim.token != *claimed.device_type.as_bytes())
             .map(|(rule, claimed)| (rule.from.as_slice(), &*claimed.device_type));
         Self {
@@ -71,7 +72,12 @@ impl<'a, 'r> Rewrite<'a, 'r> {
         match self.policy.headers.fate(name) {
             HeaderFate::Cut => facts.trusted && HeaderRules::is_forwarding(name),
             HeaderFate::Credential => self.stays(is_here),
-            HeaderFate::Keep => !(is("sec-websocket-protocol") && self.offers_credential(request)),
+            HeaderFate::Keep if is("sec-websocket-protocol") => !self.offers_otherwise(request),
+            // The gate itself reads what is said; it knows no extension.
+            HeaderFate::Keep if is("sec-websocket-extensions") => {
+                route.require.first_message().is_none()
+            }
+            HeaderFate::Keep => true,
         }
     }
 
@@ -85,7 +91,7 @@ impl<'a, 'r> Rewrite<'a, 'r> {
             && verified.iter().any(|(id, extracted)| {
                 self.policy
                     .authenticator(*id)
-                    .and_then(|authenticator| authenticator.carriers.get(extracted.carrier))
+                    .and_then(|authenticator| authenticator.carriers.get(extracted.carrier?))
                     .is_some_and(&is_here)
             });
         is_verified_here || self.passes_unverified(is_here)
@@ -182,6 +188,17 @@ impl<'a, 'r> Rewrite<'a, 'r> {
         }
     }
 
+    /// Whether the upstream is offered other protocols than the client has offered.
+    fn offers_otherwise(&self, request: &Request<'_>) -> bool {
+        self.is_chosen() || self.offers_credential(request)
+    }
+
+    /// Whether the client has been told already which protocol it is.
+    fn is_chosen(&self) -> bool {
+        let first_message = self.permit.route.require.first_message();
+        first_message.is_some_and(|rule| matches!(rule.form, Form::Json { .. }))
+    }
+
     fn offers_credential(&self, request: &Request<'_>) -> bool {
         request
             .head
@@ -194,9 +211,9 @@ impl<'a, 'r> Rewrite<'a, 'r> {
             })
     }
 
-    /// The offered protocols without the entry that carries the token.
+    /// The offered protocols without the entry that carries the token, or the one that is chosen.
     pub(super) fn add_subprotocols(&self, pieces: &mut Pieces, request: &Request<'_>) {
-        if !self.offers_credential(request) {
+        if !self.offers_otherwise(request) {
             return;
         }
         let others: Vec<&str> = request
@@ -209,6 +226,7 @@ impl<'a, 'r> Rewrite<'a, 'r> {
                     .headers
                     .is_credential_subprotocol(entry.as_bytes())
             })
+            .take(if self.is_chosen() { 1 } else { usize::MAX })
             .collect();
         if !others.is_empty() {
             pieces.add_header("Sec-WebSocket-Protocol", others.join(", ").as_bytes());
@@ -236,10 +254,9 @@ fn placed_credentials<'a>(
             continue;
         };
         let carriers = &authenticator.carriers;
-        let Some(origin) = carriers.get(extracted.carrier) else {
-            continue;
-        };
-        let is_moved = origin.is_for_the_gate_alone();
+        // `None` when it came in a message, which is not part of the head.
+        let origin = extracted.carrier.and_then(|at| carriers.get(at));
+        let is_moved = origin.is_some_and(Carrier::is_for_the_gate_alone);
         if in_place && !is_moved {
             continue;
         }
@@ -249,7 +266,7 @@ fn placed_credentials<'a>(
             None if is_moved => carriers
                 .iter()
                 .find(|carrier| carrier.header_name().is_some()),
-            None => Some(origin),
+            None => origin,
         };
         if let Some(place) = place
             && !placed.iter().any(|(taken, _)| taken.is_same_place(place))
@@ -261,10 +278,11 @@ fn placed_credentials<'a>(
 }
 
 /// The credential in the form that the upstream wants.
-fn formed(form: CredentialForm, origin: &Carrier, extracted: &Extracted<'_>) -> Vec<u8> {
+fn formed(form: CredentialForm, origin: Option<&Carrier>, extracted: &Extracted<'_>) -> Vec<u8> {
+    let is_as_in_a_header = origin.is_none_or(|origin| origin.header_name().is_some());
     match form {
         CredentialForm::Bearer => [b"Bearer ".as_slice(), &extracted.token].concat(),
-        CredentialForm::Keep if origin.header_name().is_some() => extracted.written.to_vec(),
+        CredentialForm::Keep if is_as_in_a_header => extracted.written.to_vec(),
         CredentialForm::Bare | CredentialForm::Keep | CredentialForm::Strip => {
             extracted.token.to_vec()
         }

@@ -56,7 +56,7 @@ fn forwarded(route: &str, request_text: &str, websocket: bool) -> String {
         Handshake::NotAsked
     };
     let decided = gate::decide(&policy, &request, handshake, UnixTime::from_secs(NOW));
-    let permit = testing::block_on(decided).outcome.unwrap();
+    let permit = testing::block_on(decided).outcome.unwrap().permit();
     let nominated: Vec<&str> = head.tokens("connection").flatten().collect();
     let facts = Facts {
         peer: "192.0.2.1",

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::config::document::SessionRule;
 use crate::credential::Credential;
+use crate::gate::first_message::Entrance;
 use crate::gate::standing::Standing;
 use crate::gate::{self, Handshake};
 use crate::policy::testing::try_policy_with;
@@ -205,8 +206,9 @@ impl Scene {
         let head = testing::head(&bytes);
         let request = testing::request(&head);
         let deciding = gate::decide(&self.policy, &request, Handshake::Valid, self.now());
-        let permit = testing::block_on(deciding).outcome.unwrap();
-        Standing::of(&permit, &self.policy, &request)
+        let ruling = testing::block_on(deciding).outcome.unwrap();
+        let permit = ruling.permit();
+        Standing::of(&permit, &self.policy, &Entrance::of(&request))
     }
 
     fn register(&self, standing: Standing) -> Session {

@@ -55,6 +55,7 @@ fn inspected(permits: usize, from_client: &[u8]) -> Test {
     };
     let inspection = Inspection {
         limit: LIMIT,
+        beyond: Beyond::Pass,
         inspector: Box::new(inspector),
     };
     Test {

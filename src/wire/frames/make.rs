@@ -67,6 +67,13 @@ pub fn ping_frame(payload: [u8; 16]) -> [u8; 18] {
     frame
 }
 
+/// A server's answer to a Ping. The payload is that of the Ping, at most 125 bytes.
+pub fn pong_frame(payload: &[u8]) -> Vec<u8> {
+    let payload = payload.get(..usize::from(CONTROL_BYTES)).unwrap_or(payload);
+    let length = u8::try_from(payload.len()).unwrap_or(CONTROL_BYTES);
+    [&[FIN | PONG, length], payload].concat()
+}
+
 /// Whether a complete frame of a client is the Pong to this Ping.
 pub fn answers_ping(frame: &[u8], payload: [u8; 16]) -> bool {
     let Some(([first, length, mask @ ..], masked)) = frame.split_first_chunk::<6>() else {

@@ -1,0 +1,212 @@
+//! Credentials that come in the first message of a socket: what the handshake is judged by, and
+//! where in the message they are.
+//!
+//! [`awaited`] is asked when the handshake is there, [`extract`] when the message is. What lies
+//! between them, [`Entrance`], is all that is kept of the handshake for the second judgement; it
+//! holds no credential, and neither does the [`Provisional`] permit that opens the way to the
+//! upstream for those protocols in which the server speaks first.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::gate::denial::Denial;
+use crate::gate::extract::{self, Extracted};
+use crate::gate::permit::Provisional;
+use crate::gate::{Brought, allowed_device};
+use crate::policy::Policy;
+use crate::policy::first_message::{Form, Member};
+use crate::policy::route::Route;
+use crate::request::{METHODS, Request};
+use crate::scheme::Rejection;
+use crate::secret::Secret;
+use crate::wire::json;
+use crate::wire::socketio::Auth2;
+
+/// A socket that may open, but has proven nothing yet.
+#[derive(Debug)]
+pub struct Awaited<'r> {
+    pub route: Arc<Route>,
+    pub entrance: Entrance,
+    /// How long it may live without a credential.
+    pub deadline: Duration,
+    pub form: AwaitedForm<'r>,
+}
+
+/// What the first message has to be, and what may happen before it.
+#[derive(Debug)]
+pub enum AwaitedForm<'r> {
+    /// A JSON text. The upstream hears nothing until it is judged.
+    Json,
+    /// The event `auth2` of Socket.IO. The upstream greets first, so its handshake is made at once.
+    SocketioAuth2(Provisional<'r>),
+}
+
+/// What is kept of a handshake that judging its message needs. It holds no credential.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    pub(super) method: &'static str,
+    pub(super) host: Box<str>,
+    pub(super) path: Box<str>,
+    /// It came over TLS.
+    pub(super) secure: bool,
+    /// The page that asks, as a browser tells.
+    pub(super) origin: Option<Box<[u8]>>,
+    /// The device type as claimed.
+    device: Option<Box<[u8]>>,
+}
+
+/// What a message presents, before anybody believes it.
+#[derive(Clone, Copy)]
+pub enum Presented<'m> {
+    Auth2(&'m Auth2),
+    Json(&'m Value),
+}
+
+/// When a message comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// In a session that lives already. What was remembered of the credential does not count.
+    Again,
+    /// Before there is a session.
+    First,
+}
+
+/// Shows nothing of it.
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auth2(_) => "Auth2([redacted])",
+            Self::Json(_) => "Json([redacted])",
+        })
+    }
+}
+
+impl Entrance {
+    /// Of a request whose credentials are judged already.
+    pub fn of(request: &Request<'_>) -> Self {
+        Self::with(request, None)
+    }
+
+    fn with(request: &Request<'_>, device: Option<&Extracted<'_>>) -> Self {
+        let method = METHODS.iter().find(|known| **known == request.head.method);
+        Self {
+            method: method.copied().unwrap_or_default(),
+            host: request.host_name().into(),
+            path: request.path.into(),
+            secure: request.secure,
+            origin: request.origin().map(Box::from),
+            device: device.map(|claim| claim.token.as_ref().into()),
+        }
+    }
+
+    fn claimed(&self) -> Option<Extracted<'_>> {
+        self.device.as_deref().map(|claim| Extracted {
+            token: Cow::Borrowed(claim),
+            written: claim,
+            carrier: None,
+        })
+    }
+}
+
+/// What a handshake has to wait for; `None` where it brings its credentials itself.
+pub(super) fn awaited<'r>(
+    policy: &Policy,
+    route: &Arc<Route>,
+    request: &Request<'r>,
+    claimed: Option<&Extracted<'r>>,
+) -> Result<Option<Awaited<'r>>, Denial> {
+    let Some(rule) = route.require.first_message() else {
+        return Ok(None);
+    };
+    let device = match route.require.device_rule() {
+        Some(rule) => Some(allowed_device(rule, claimed.cloned())?),
+        None => None,
+    };
+    let form = match rule.form {
+        Form::Json { .. } => AwaitedForm::Json,
+        Form::SocketioAuth2 { .. } if !is_engine_io(request) => return Err(Denial::Transport),
+        Form::SocketioAuth2 { .. } => {
+            AwaitedForm::SocketioAuth2(Provisional::new(policy, route, device))
+        }
+    };
+    Ok(Some(Awaited {
+        route: Arc::clone(route),
+        entrance: Entrance::with(request, claimed),
+        deadline: rule.deadline,
+        form,
+    }))
+}
+
+/// Whether the query opens a connection of Engine.IO 4 that begins as a WebSocket. One with a `sid`
+/// would take over another that began elsewhere.
+fn is_engine_io(request: &Request<'_>) -> bool {
+    let is = |name: &str, expected: &[&str]| {
+        let mut values = request
+            .query_pairs()
+            .filter(|pair| *pair.name == *name.as_bytes())
+            .map(|pair| pair.value);
+        !request.query_ambiguous(name.as_bytes())
+            && expected
+                .iter()
+                .all(|value| values.next().as_deref() == Some(value.as_bytes()))
+            && values.next().is_none()
+    };
+    is("EIO", &["4"]) && is("transport", &["websocket"]) && is("sid", &[])
+}
+
+/// Finds the credentials in the message, and the device type in what is kept of the handshake.
+pub(super) fn extract<'m>(
+    policy: &Policy,
+    route: &Route,
+    entrance: &'m Entrance,
+    presented: Presented<'m>,
+) -> Result<Brought<'m>, Denial> {
+    if route.require_tls && !entrance.secure {
+        return Err(Denial::TlsRequired);
+    }
+    let ids = route.require.authenticators();
+    let malformed = || Denial::Rejected {
+        authenticator: ids.first().copied(),
+        rejection: Rejection::Malformed,
+    };
+    let form = route.require.first_message().map(|rule| &rule.form);
+    let values: Vec<Option<&[u8]>> = match (form, presented) {
+        (Some(Form::Json { pointer }), Presented::Json(message)) => {
+            let nothing = || Denial::NoCredential {
+                authenticator: ids.first().copied(),
+            };
+            let value = json::at(message, pointer).ok_or_else(nothing)?;
+            let value = value.as_str().ok_or_else(malformed)?;
+            vec![Some(value.as_bytes()); ids.len()]
+        }
+        (Some(Form::SocketioAuth2 { members }), Presented::Auth2(event)) => {
+            let client_key = event.client_key.as_ref().map(Secret::expose);
+            // What nobody proves is not forwarded, and a packet is forwarded whole.
+            if client_key.is_some() && !members.contains(&Member::ClientKey) {
+                return Err(malformed());
+            }
+            let value = |member: &Member| match member {
+                Member::ClientKey => client_key,
+                Member::Token => Some(event.token.expose()),
+            };
+            members.iter().map(value).collect()
+        }
+        // The configuration has changed meanwhile: what was asked for is not asked for any more.
+        _ => return Err(Denial::NoRoute),
+    };
+    let found = ids.iter().zip(values).filter_map(|(&id, value)| {
+        let authenticator = policy.authenticator(id)?;
+        let found = value.map_or(extract::Found::Absent, |value| {
+            extract::from_message(&authenticator.carriers, value)
+        });
+        Some((id, found))
+    });
+    Ok((found.collect(), entrance.claimed()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Credentials that come in the first message of a WebSocket, compiled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::document::{self, MessageForm};
+use crate::credential::Carrier;
+use crate::policy::authenticator::Authenticator;
+
+/// The compiled `first_message` of a requirement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstMessage {
+    pub form: Form,
+    /// How long the socket may live without a credential.
+    pub deadline: Duration,
+}
+
+/// What the message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A JSON text with the credential at this place (RFC 6901).
+    Json { pointer: Box<str> },
+    /// The event `auth2` of Socket.IO. For each authenticator of the requirement, in file order,
+    /// the member that it takes.
+    SocketioAuth2 { members: Vec<Member> },
+}
+
+/// What an `auth2` event can bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    ClientKey,
+    Token,
+}
+
+impl FirstMessage {
+    /// Relates the members of an `auth2` event to those who prove them.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be told who takes what.
+    pub(super) fn new(
+        document: &document::FirstMessage,
+        required: &[&Arc<Authenticator>],
+    ) -> Result<Self, &'static str> {
+        let form = match &document.form {
+            MessageForm::Json { pointer } => Form::Json {
+                pointer: pointer.as_str().into(),
+            },
+            MessageForm::SocketioAuth2 => Form::SocketioAuth2 {
+                members: members(required).ok_or(WHO_TAKES_WHAT)?,
+            },
+        };
+        Ok(Self {
+            form,
+            deadline: document.deadline,
+        })
+    }
+}
+
+const WHO_TAKES_WHAT: &str = "expected one authenticator with `header: IM-Authorization` in `from`, \
+    which takes the user's token, and beside it at most one with `header: IM-CLIENT-KEY`, which \
+    takes the client key";
+
+/// By the headers in which each of them finds the same credential elsewhere.
+fn members(required: &[&Arc<Authenticator>]) -> Option<Vec<Member>> {
+    let members: Vec<Member> = required
+        .iter()
+        .map(|authenticator| Member::taken_by(&authenticator.carriers))
+        .collect::<Option<_>>()?;
+    let count = |member| members.iter().filter(|taken| **taken == member).count();
+    (count(Member::Token) == 1 && count(Member::ClientKey) <= 1).then_some(members)
+}
+
+impl Member {
+    /// What somebody takes who finds credentials in these places.
+    pub fn taken_by(carriers: &[Carrier]) -> Option<Self> {
+        let has = |names: [&str; 2]| {
+            let mut headers = carriers.iter().filter_map(Carrier::header_name);
+            headers.any(|header| names.iter().any(|name| header.eq_ignore_ascii_case(name)))
+        };
+        match (
+            has(["IM-CLIENT-KEY", "CLIENT_KEY"]),
+            has(["IM-Authorization", "Authorization"]),
+        ) {
+            (true, false) => Some(Self::ClientKey),
+            (false, true) => Some(Self::Token),
+            (true, true) | (false, false) => None,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `auth2` events of a client that is known: it may prove itself again, but not be somebody else.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::clock;
+use crate::gate::first_message::{Occasion, Presented};
+use crate::gate::permit::Permit;
+use crate::gate::standing::Standing;
+use crate::policy::Policy;
+use crate::principal::ClaimKey;
+use crate::proxy::connection::first_message::{MALFORMED, Stranger};
+use crate::proxy::websocket::is_overtaken;
+use crate::session::CloseReason;
+use crate::session::live::{Live, Renewal};
+use crate::session::registry::Session;
+use crate::tunnel::{Beyond, Inspected, Inspection, Inspector};
+use crate::wire::socketio::{self, Auth2, FromClient};
+
+/// Socket.IO servers take no longer packets, unless told to.
+const LONGEST_TEXT: usize = 1_000_000;
+
+/// Whoever inspects the texts of one session.
+struct Again {
+    stranger: Stranger,
+    live: Arc<Live>,
+    /// Who the session belongs to.
+    who: Option<ClaimKey>,
+}
+
+/// Looks at whatever the client of this session says.
+pub(super) fn inspection(
+    stranger: &Stranger,
+    permit: &Permit<'_>,
+    session: &Session,
+) -> Inspection {
+    Inspection {
+        limit: LONGEST_TEXT,
+        beyond: Beyond::Close(CloseReason::TooLarge),
+        inspector: Box::new(Again {
+            stranger: stranger.clone(),
+            live: Arc::clone(session.live()),
+            who: permit.claim_key(),
+        }),
+    }
+}
+
+#[async_trait]
+impl Inspector for Again {
+    async fn inspect(&mut self, text: &[u8]) -> Inspected {
+        if !socketio::may_be_auth2(text) {
+            return Inspected::Pass;
+        }
+        if let Ok(FromClient::Auth2 {
+            credentials: Ok(event),
+            ..
+        }) = socketio::from_client(text)
+        {
+            return self.judge(&event).await;
+        }
+        self.stranger.count_denial(&MALFORMED);
+        Inspected::Close(CloseReason::Denied)
+    }
+}
+
+impl Again {
+    async fn judge(&self, event: &Auth2) -> Inspected {
+        let policy = self.stranger.worker.shared.policy();
+        let presented = Presented::Auth2(event);
+        let judging = self
+            .stranger
+            .judge_quietly(&policy, presented, Occasion::Again);
+        match judging.await {
+            // The same user of the same realm and app, on the same type of device.
+            Ok((permit, _)) if permit.claim_key() == self.who && self.who.is_some() => {
+                self.renew(&policy, &permit);
+                Inspected::Pass
+            }
+            Ok(_) => Inspected::Close(CloseReason::Denied),
+            Err((denial, _)) => Inspected::Close(CloseReason::of_message(&denial)),
+        }
+    }
+
+    /// Lets the session live on what has been proven now.
+    fn renew(&self, policy: &Policy, permit: &Permit<'_>) {
+        let shared = &self.stranger.worker.shared;
+        let admission = permit.admission.as_ref();
+        let renewal = Renewal {
+            standing: Standing::of(permit, policy, &self.stranger.entrance),
+            not_after: admission.and_then(|admission| admission.not_after),
+        };
+        shared.registry.renew_one(&self.live, &renewal);
+        if is_overtaken(shared, permit) {
+            // It has the new proof by now, so whatever came meanwhile is asked of it.
+            let policy = shared.policy();
+            let _ = shared.registry.judge_one(&self.live, &policy, clock::now());
+        }
+    }
+}
