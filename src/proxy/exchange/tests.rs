@@ -3,6 +3,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use super::*;
 use crate::proxy::tether::Governed;
 use crate::proxy::tls;
+use crate::session::Kind;
 
 #[tokio::test]
 async fn an_exchange_ends_when_its_answer_has_left_the_session() {
@@ -38,7 +39,7 @@ async fn an_exchange_ends_when_its_answer_has_left_the_session() {
 struct Nobody;
 
 impl Govern for Nobody {
-    fn begin(&self) -> Option<Governed> {
+    fn begin(&self, _: Kind) -> Option<Governed> {
         None
     }
 }
