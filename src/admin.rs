@@ -2,8 +2,8 @@
 //!
 //! [`Health`] answers probes and Prometheus, whoever asks. [`Desk`] takes orders, so it is guarded
 //! from the first byte: a socket file that only its owner can open, or an address and a token; and
-//! nothing that a browser sends on behalf of a page gets through ([`protect`]). A new endpoint is a
-//! line in [`endpoints`] and a function that gets what was [`Asked`] and gives a [`Reply`].
+//! nothing that a browser sends on behalf of a page gets through (`protect`). A new endpoint is a
+//! line in `endpoints` and a function that gets what was [`Asked`] and gives a [`Reply`].
 
 mod asked;
 mod caveats;

@@ -211,3 +211,46 @@ fn preflights_end_connections_too() {
     waiting.drain();
     assert_eq!(gate.exit_code(), Some(0));
 }
+
+#[test]
+fn event_streams_end_with_the_gate_and_none_begins_any_more() {
+    let (slow, may_answer) = slow_backend();
+    let streams = Recorder::serving(|exchange| {
+        exchange.send(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+             Transfer-Encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n",
+        );
+        exchange.wait_for_the_gate_to_give_up();
+    });
+    let policy = "
+routes:
+  - { name: open, match: { path: /open/** }, require: public, upstream: im }
+  - { name: events, match: { path: /events }, require: public, upstream: events }
+";
+    let mut gate = Gate::with(policy)
+        .upstream("events", streams.address())
+        .upstream("im", slow.address())
+        .shutdown("lame_duck: 0s, drain: 0s, deadline: 10m")
+        .start();
+    let mut stream = gate.client();
+    stream.send(request("GET", "/events", ""));
+    assert_eq!(stream.answer_to_head().status(), 200);
+    let mut waiting = waiting_client(&gate, &slow);
+    gate.signal(Signal::Term);
+    let rest = stream.rest().unwrap_or_default();
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "it was cut in its turn");
+
+    let refused = gate.get("/events", "");
+    assert_eq!(
+        (refused.status(), refused.reason().as_str()),
+        (503, "unavailable")
+    );
+    assert!(
+        refused.header("retry-after").is_some(),
+        "{}",
+        refused.head.text
+    );
+    may_answer.store(true, Ordering::SeqCst);
+    assert_eq!(waiting.answer().status(), 200);
+    assert_eq!(gate.exit_code(), Some(0));
+}
