@@ -26,16 +26,9 @@ mod inspection;
 mod scratch;
 mod sieve;
 
-use close::say_goodbye;
 use direction::{Broken, Direction, ping_payload};
 pub use inspection::{Beyond, Inspected, Inspection, Inspector};
 
-/// How long a direction may take to reach the end of the frame it is in.
-const TO_BOUNDARY: Duration = Duration::from_millis(1500);
-/// How long a side may take to accept its Close frame.
-const TO_GOODBYE: Duration = Duration::from_millis(1500);
-/// How long both sides may go on after the gate has closed.
-const TO_HANG_UP: Duration = Duration::from_secs(1);
 /// How long the other direction may go on after one has ended.
 const TO_DRAIN: Duration = Duration::from_secs(10);
 
@@ -170,9 +163,6 @@ fn poll_carry(
 }
 
 /// Brings both directions to an end that both sides understand.
-///
-/// Both sides are read to their end, for a bounded time: closing a socket that holds unread bytes
-/// makes the kernel send a reset, which may overtake what was written last.
 async fn end(
     by: Ending,
     client: &mut impl Side,
@@ -180,30 +170,16 @@ async fn end(
     up: &mut Direction,
     down: &mut Direction,
 ) {
-    let limit = if let Ending::Gate(reason) = by {
-        // Finish the frames that are under way, so that the Close frame is not read as payload.
-        let to_boundary = poll_fn(|cx| {
-            let up = up.poll_to_boundary(cx, client, upstream);
-            let down = down.poll_to_boundary(cx, upstream, client);
-            both(up, down)
-        });
-        let _ = timeout(TO_BOUNDARY, to_boundary).await;
-        let client_gets = down.can_close().then_some(reason);
-        let upstream_gets = up.can_close().then_some(reason);
-        let goodbye = say_goodbye(client, client_gets, upstream, upstream_gets);
-        let _ = timeout(TO_GOODBYE, goodbye).await;
-        up.discard();
-        down.discard();
-        TO_HANG_UP
-    } else {
-        TO_DRAIN
-    };
+    if let Ending::Gate(reason) = by {
+        return close::close(reason, (client, upstream), up, down).await;
+    }
+    // Both sides are read to their end here too.
     let drain = poll_fn(|cx| {
         let down = down.poll_drain(cx, upstream, client);
         let up = up.poll_drain(cx, client, upstream);
         both(up, down)
     });
-    let _ = timeout(limit, drain).await;
+    let _ = timeout(TO_DRAIN, drain).await;
 }
 
 fn both(one: Poll<()>, other: Poll<()>) -> Poll<()> {

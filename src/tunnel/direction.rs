@@ -27,8 +27,15 @@ pub(super) struct Direction {
     /// Read, but not yet accepted by the other side; empty and unallocated most of the time.
     pending: Vec<u8>,
     mode: Mode,
-    discarded: usize,
+    /// How much may be read of the source when its sink takes no more, before it is cut.
+    may_discard: usize,
 }
+
+/// So much is read of a client for nobody.
+const MOST_OF_CLIENT: usize = 1 << 20;
+/// So much of an upstream, which may have to answer all that the sockets hold before it comes to its
+/// Close frame.
+const MOST_OF_UPSTREAM: usize = 32 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -59,7 +66,10 @@ impl Direction {
             sieve: None,
             pending: Vec::new(),
             mode: Mode::Carrying,
-            discarded: 0,
+            may_discard: match sender {
+                Sender::Client => MOST_OF_CLIENT,
+                Sender::Server => MOST_OF_UPSTREAM,
+            },
         }
     }
 

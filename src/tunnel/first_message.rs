@@ -14,9 +14,9 @@ use tokio::io::{AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
 use crate::session::CloseReason;
-use crate::tunnel::close::{MASK, goodbye};
+use crate::tunnel::Side;
+use crate::tunnel::close::{MASK, TO_GOODBYE, TO_HANG_UP};
 use crate::tunnel::scratch::with_scratch;
-use crate::tunnel::{Side, TO_GOODBYE, TO_HANG_UP};
 use crate::wire::frames::{Sender, close_frame, pong_frame, text_frame};
 use crate::wire::message::{Budget, Kind, Message, MessageError, Messages};
 
@@ -133,8 +133,14 @@ impl<S: Side> End<S> {
             Sender::Client => None,
             Sender::Server => Some(MASK),
         };
-        let said = goodbye(&mut self.side, reason, mask);
-        if !matches!(timeout(TO_GOODBYE, said).await, Ok(Ok(()))) {
+        let goodbye = async {
+            if let Some(reason) = reason {
+                let frame = close_frame(reason.code(), reason.text(), mask);
+                self.side.write_all(&frame).await?;
+            }
+            self.side.shutdown().await
+        };
+        if !matches!(timeout(TO_GOODBYE, goodbye).await, Ok(Ok(()))) {
             return;
         }
         let mut discarded = 0;

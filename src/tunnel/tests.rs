@@ -208,7 +208,7 @@ async fn a_frame_that_never_ends_is_cut_at_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_cut_at_the_deadline() {
-    let mut rig = rig(64, b"", b"");
+    let mut rig = rig(4096, b"", b"");
     let flood = from_server(&vec![1; 60_000]);
     let (mut upstream, live) = (rig.upstream, Arc::clone(&rig.live));
     let flooding = tokio::spawn(async move { while upstream.write_all(&flood).await.is_ok() {} });
@@ -222,6 +222,29 @@ async fn a_client_that_does_not_read_is_cut_at_the_deadline() {
     );
     flooding.await.unwrap();
     let _ = rest(&mut rig.client).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_waits_to_be_read_itself_still_gets_the_close_frame() {
+    let mut rig = rig(64, b"", b"");
+    let answer = from_server(&[2; 50]);
+    let mut upstream = rig.upstream;
+    // It reads nothing until all its answers are taken, as one does that answers in turn.
+    let answering = tokio::spawn(async move {
+        for _ in 0..200 {
+            upstream.write_all(&answer).await.unwrap();
+        }
+        rest(&mut upstream).await
+    });
+    // As much as both pipes hold.
+    let asked = from_client(&[1; 50]).repeat(2);
+    rig.client.write_all(&asked).await.unwrap();
+    rig.live.signal.close(CloseReason::Expired);
+    let _ = rest(&mut rig.client).await;
+    let seen = answering.await.unwrap();
+    let frames = seen.len() / 56 * 56;
+    assert_eq!(seen[..frames], asked[..frames]);
+    assert_eq!(close_of(&unmasked(&seen[frames..])).0, 4401);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod carriers;
 mod cookies;
+mod endings;
 mod gauges;
 mod handshake;
 mod lifetime;

@@ -9,12 +9,9 @@ use crate::tunnel::Side;
 use crate::tunnel::direction::{Direction, Mode};
 use crate::tunnel::scratch::with_scratch;
 
-/// So much is read of a source whose sink takes no more, before it is cut.
-const MOST_DISCARDED: usize = 1 << 20;
-
 impl Direction {
     /// Whether a Close frame may still be sent in this direction.
-    pub(in crate::tunnel) fn can_close(&self) -> bool {
+    fn can_close(&self) -> bool {
         let passed_close = match &self.sieve {
             Some(sieve) => sieve.passed_close(),
             None => self.frames.saw_close(),
@@ -27,11 +24,14 @@ impl Direction {
 
     /// Nothing more is to be written; the source may end.
     pub(in crate::tunnel) fn discard(&mut self) {
-        if self.mode != Mode::Ended {
-            self.sieve = None;
-            self.pending = Vec::new();
-            self.mode = Mode::Discarding;
-        }
+        self.sieve = None;
+        self.pending = Vec::new();
+        self.mode = Mode::Discarding;
+    }
+
+    /// How much more may be read for nobody.
+    pub(in crate::tunnel) const fn may_discard(&self) -> usize {
+        self.may_discard
     }
 
     /// Carries on to the end of the frame that is under way. Ready when there, or never to be.
@@ -53,6 +53,39 @@ impl Direction {
             if ready!(self.poll_fill(cx, from, to, limit)).is_err() {
                 self.mode = Mode::Discarding;
             }
+        }
+        Poll::Ready(())
+    }
+
+    /// Says goodbye from here on: with a Close frame, if it may stand here.
+    pub(in crate::tunnel) fn close(&mut self, frame: &[u8]) {
+        if self.mode != Mode::Ended {
+            self.pending = if self.can_close() {
+                frame.to_vec()
+            } else {
+                Vec::new()
+            };
+            self.mode = Mode::Finishing;
+        }
+    }
+
+    /// Reads and forgets what nobody gets any more. Ready when the source has ended, or has sent
+    /// too much.
+    pub(in crate::tunnel) fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut impl Side,
+    ) -> Poll<()> {
+        while self.may_discard > 0 {
+            let read = with_scratch(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                let read = Pin::new(&mut *from).poll_read(cx, &mut buffer);
+                read.map(|result| result.map_or(0, |()| buffer.filled().len()))
+            });
+            self.may_discard = match ready!(read) {
+                0 => 0,
+                n => self.may_discard.saturating_sub(n),
+            };
         }
         Poll::Ready(())
     }
@@ -84,16 +117,8 @@ impl Direction {
                     self.mode = Mode::Ended;
                 }
                 Mode::Discarding => {
-                    let read = with_scratch(|scratch| {
-                        let mut buffer = ReadBuf::new(scratch);
-                        let read = Pin::new(&mut *from).poll_read(cx, &mut buffer);
-                        read.map(|result| result.map_or(0, |()| buffer.filled().len()))
-                    });
-                    let n = ready!(read);
-                    self.discarded += n;
-                    if n == 0 || self.discarded > MOST_DISCARDED {
-                        self.mode = Mode::Ended;
-                    }
+                    ready!(self.poll_discard(cx, from));
+                    self.mode = Mode::Ended;
                 }
                 Mode::Ended => return Poll::Ready(()),
             }

@@ -1,0 +1,353 @@
+//! Each reason for which the gate ends a session, whatever the session is doing then: both sides see
+//! the reason's code, at the end of a frame, and a side that does not read is cut.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::{Algorithm, EncodingKey};
+use parking_lot::Mutex;
+
+use super::super::support::frames::{self, Frame};
+use super::super::support::gate::handshake;
+use super::super::support::mint::{SA_TOKEN_SECRET, claims, jwt};
+use super::super::support::process::Signal;
+use super::super::support::server::Server;
+use super::super::support::wait::pause;
+use super::super::support::wire::Wire;
+use super::super::support::ws_backend::{End, accept};
+use super::super::support::{Gate, RawClient, eventually};
+use super::policy;
+
+/// Why a session ends. A further reason is a further line in [`REASONS`].
+struct Reason {
+    name: &'static str,
+    code: u16,
+    text: &'static str,
+    /// What the handshake says, and where.
+    target: &'static str,
+    headers: fn() -> String,
+    /// What makes the gate end the session. Some reasons come by themselves.
+    order: Order,
+}
+
+enum Order {
+    /// Time alone, even while the client talks.
+    Wait,
+    /// Time alone, if the client says nothing.
+    BeSilent,
+    /// The gate is told.
+    Tell(fn(&Gate)),
+    /// The client sends this.
+    Send(&'static [u8]),
+}
+
+const REASONS: [Reason; 6] = [
+    Reason {
+        name: "expired",
+        code: 4401,
+        text: "token expired",
+        target: "/member",
+        headers: || {
+            let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
+            let token = jwt("h", Algorithm::HS256, &key, &claims("7", 4));
+            format!("Authorization: Bearer {token}\r\n")
+        },
+        order: Order::Wait,
+    },
+    Reason {
+        name: "revoked",
+        code: 4403,
+        text: "revoked",
+        target: "/events",
+        headers: || "X-App-Key: key-a\r\n".to_owned(),
+        order: Order::Tell(|gate| gate.reload(&everything().replace(KEY_A, ""))),
+    },
+    Reason {
+        name: "policy_changed",
+        code: 4401,
+        text: "log in again",
+        target: "/ws",
+        headers: im_web,
+        order: Order::Tell(|gate| gate.reload(&everything().replace("im_web, ", ""))),
+    },
+    Reason {
+        name: "shutting_down",
+        code: 1001,
+        text: "going away",
+        target: "/ws",
+        headers: im_web,
+        order: Order::Tell(|gate| gate.signal(Signal::Int)),
+    },
+    Reason {
+        name: "idle",
+        code: 1001,
+        text: "idle",
+        target: "/idle",
+        headers: im_web,
+        order: Order::BeSilent,
+    },
+    Reason {
+        name: "protocol_error",
+        code: 1002,
+        text: "protocol error",
+        target: "/ws",
+        headers: im_web,
+        // A reserved opcode.
+        order: Order::Send(&[0x83, 0x80, 0, 0, 0, 0]),
+    },
+];
+
+const KEY_A: &str = "{ id: a, secret: { value: key-a } }, ";
+
+fn im_web() -> String {
+    super::good_headers()
+}
+
+/// The policy of all WebSocket tests, and a route with app keys.
+fn everything() -> String {
+    let keys = format!(
+        "authenticators:\n  partners:\n    from: [{{ header: X-App-Key }}]\n    \
+         app_key: {{ keys: [{KEY_A}{{ id: b, secret: {{ value: key-b }} }}] }}\n"
+    );
+    let policy = policy().replacen("authenticators:\n", &keys, 1);
+    format!(
+        "{policy}  - {{ name: events, match: {{ path: /events }}, websocket: true, \
+         require: {{ any_of: [partners] }}, upstream: ws }}\n"
+    )
+}
+
+/// A session between a client and a backend that does what it likes.
+struct Trial {
+    gate: Gate,
+    client: RawClient,
+    /// How the backend saw it end, and when.
+    ends: Arc<Mutex<Option<(End, Instant)>>>,
+    _backend: Server,
+}
+
+impl Reason {
+    /// Opens a session. `speak` is the backend's part, beside reading all that comes; it ends when
+    /// a write fails.
+    fn begin(
+        &self,
+        speak: impl Fn(TcpStream) + Clone + Send + Sync + 'static,
+        echo: bool,
+    ) -> Trial {
+        let ends: Arc<Mutex<Option<(End, Instant)>>> = Arc::default();
+        let seen = Arc::clone(&ends);
+        let backend = Server::start(move |mut wire: Wire| {
+            let Ok(Some(head)) = wire.head() else { return };
+            wire.send(accept(&head, "").as_bytes()).unwrap();
+            wire.stream().set_read_timeout(None).unwrap();
+            let (speak, stream) = (speak.clone(), wire.stream().try_clone().unwrap());
+            let speaking = thread::spawn(move || speak(stream));
+            let end = read_to_close(&mut wire, echo);
+            *seen.lock() = Some((end, Instant::now()));
+            drop(wire);
+            speaking.join().unwrap();
+        });
+        let gate = Gate::with(&everything())
+            .upstream("ws", backend.address())
+            .start();
+        let mut client = gate.client();
+        client.send(handshake(self.target, &(self.headers)()));
+        assert_eq!(client.answer().status(), 101, "{}", self.name);
+        Trial {
+            gate,
+            client,
+            ends,
+            _backend: backend,
+        }
+    }
+
+    /// Makes the gate end the session, or waits for what comes by itself.
+    fn order(&self, trial: &mut Trial) {
+        match self.order {
+            Order::Wait | Order::BeSilent => {}
+            Order::Tell(tell) => tell(&trial.gate),
+            Order::Send(bytes) => trial.client.send(bytes),
+        }
+    }
+
+    /// The backend's last frame was this Close.
+    fn is_seen_by_backend(&self, trial: &Trial) -> Instant {
+        let (end, at) = eventually("the backend's socket ends", || *trial.ends.lock());
+        assert_eq!(end, End::Close(self.code), "{} at the backend", self.name);
+        at
+    }
+
+    /// This is the Close, and the last that the client gets.
+    fn is_seen_by_client(&self, close: &Frame, client: &mut RawClient) {
+        assert_eq!(close.close_code(), self.code, "{} at the client", self.name);
+        assert_eq!(&close.payload[2..], self.text.as_bytes());
+        // A reset is an end too: what the client still sent was not read.
+        assert!(!matches!(client.try_frame(), Ok(Some(_))), "{}", self.name);
+    }
+}
+
+/// Reads and perhaps echoes everything.
+fn read_to_close(wire: &mut Wire, echo: bool) -> End {
+    while let Ok(Some(frame)) = frames::read(wire) {
+        if frame.opcode == frames::CLOSE {
+            return End::Close(frame.close_code());
+        }
+        if echo {
+            // Also when nobody reads the echo any more, what comes is read.
+            let _ = wire.send(&frame.unmasked());
+        }
+    }
+    End::Gone
+}
+
+/// All reasons at once, each with a gate of its own.
+fn each(reasons: impl Fn(&Reason) -> bool, trial: impl Fn(&Reason) + Sync) {
+    thread::scope(|scope| {
+        for reason in REASONS.iter().filter(|reason| reasons(reason)) {
+            scope.spawn(|| trial(reason));
+        }
+    });
+}
+
+#[test]
+fn an_idle_session_gets_the_code_on_both_sides() {
+    each(
+        |_| true,
+        |reason| {
+            let mut trial = reason.begin(drop, false);
+            reason.order(&mut trial);
+            let close = trial.client.frame();
+            reason.is_seen_by_client(&close, &mut trial.client);
+            reason.is_seen_by_backend(&trial);
+        },
+    );
+}
+
+/// One large frame after the other, each over a quarter of a second.
+fn drip(mut stream: TcpStream, frame: &[u8]) {
+    loop {
+        for piece in frame.chunks(8 * 1024) {
+            if stream.write_all(piece).is_err() {
+                return;
+            }
+            pause(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn the_code_comes_behind_the_large_frames_that_are_under_way() {
+    let large = Frame::new(frames::BINARY, vec![7; 200_000]);
+    each(
+        |_| true,
+        |reason| {
+            let bytes = large.unmasked();
+            let mut trial = reason.begin(move |stream| drip(stream, &bytes), false);
+            // A client that is to be silent, or to break the framing, has no frame under way.
+            let client_drips = matches!(reason.order, Order::Wait | Order::Tell(_));
+            let stream = trial.client.wire().stream().try_clone().unwrap();
+            let bytes = large.masked();
+            let dripping = client_drips.then(|| thread::spawn(move || drip(stream, &bytes)));
+            assert!(trial.client.frame() == large);
+            // Somewhere in the next frame.
+            pause(Duration::from_millis(100));
+            reason.order(&mut trial);
+            let close = loop {
+                let frame = trial.client.frame();
+                if frame.opcode == frames::CLOSE {
+                    break frame;
+                }
+                assert!(frame == large, "{}: a whole frame", reason.name);
+            };
+            reason.is_seen_by_client(&close, &mut trial.client);
+            reason.is_seen_by_backend(&trial);
+            drop(trial.client);
+            if let Some(dripping) = dripping {
+                dripping.join().unwrap();
+            }
+        },
+    );
+}
+
+#[test]
+fn the_code_comes_through_under_full_load() {
+    let echoed = Frame::new(frames::TEXT, "x".repeat(64));
+    each(
+        |reason| !matches!(reason.order, Order::BeSilent),
+        |reason| {
+            let mut trial = reason.begin(drop, true);
+            let mut stream = trial.client.wire().stream().try_clone().unwrap();
+            let burst = echoed.masked().repeat(50);
+            // What breaks the framing has to come from the one who sends.
+            let at_last: &[u8] = match reason.order {
+                Order::Send(bytes) => bytes,
+                Order::Wait | Order::BeSilent | Order::Tell(_) => &[],
+            };
+            let sending = thread::spawn(move || {
+                let start = Instant::now();
+                while stream.write_all(&burst).is_ok() {
+                    if !at_last.is_empty() && start.elapsed() > Duration::from_millis(500) {
+                        let _ = stream.write_all(at_last);
+                        return;
+                    }
+                }
+            });
+            for _ in 0..200 {
+                assert!(trial.client.frame() == echoed);
+            }
+            if let Order::Tell(tell) = reason.order {
+                tell(&trial.gate);
+            }
+            let close = loop {
+                let frame = trial.client.frame();
+                if frame.opcode == frames::CLOSE {
+                    break frame;
+                }
+                assert!(frame == echoed, "{}: a whole frame", reason.name);
+            };
+            reason.is_seen_by_client(&close, &mut trial.client);
+            reason.is_seen_by_backend(&trial);
+            drop(trial.client);
+            sending.join().unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_client_that_has_stopped_reading_is_cut_and_the_backend_gets_the_code() {
+    let large = Frame::new(frames::BINARY, vec![7; 100_000]).unmasked();
+    each(
+        |_| true,
+        |reason| {
+            let large = large.clone();
+            let flood = move |mut stream: TcpStream| while stream.write_all(&large).is_ok() {};
+            let mut trial = reason.begin(flood, false);
+            // All buffers on the way are full when the backend's writes take no more.
+            pause(Duration::from_millis(500));
+            let ordered = Instant::now();
+            reason.order(&mut trial);
+            let seen = reason.is_seen_by_backend(&trial);
+            if !matches!(reason.order, Order::Wait | Order::BeSilent) {
+                // 1.5 s for the frame that is under way, and as much again for a busy machine.
+                let took = seen.saturating_duration_since(ordered);
+                assert!(took < Duration::from_secs(10), "{}: {took:?}", reason.name);
+            }
+            // The gate has given up: what it had written is all that there is.
+            let mut stream = trial.client.wire().stream().try_clone().unwrap();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(15)))
+                .unwrap();
+            let mut sink = vec![0; 1 << 20];
+            let end = loop {
+                match stream.read(&mut sink) {
+                    Ok(0) => break Ok(()),
+                    Ok(_) => {}
+                    Err(error) => break Err(error.kind()),
+                }
+            };
+            assert_ne!(end, Err(std::io::ErrorKind::WouldBlock), "{}", reason.name);
+        },
+    );
+}
