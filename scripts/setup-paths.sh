@@ -14,7 +14,7 @@ mkdir -p "$into"
 if ! cmp -s "$tests/express/package-lock.json" "$into/express/package-lock.json"; then
   rm -rf "$into/express" "$into/express.new"
   mkdir "$into/express.new"
-  node "$tests/express/install.js" "$into/express.new"
+  node scripts/unpack-npm.js "$tests/express/package-lock.json" "$into/express.new"
   cp "$tests/express/package-lock.json" "$into/express.new/"
   mv "$into/express.new" "$into/express"
 fi

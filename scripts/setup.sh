@@ -26,6 +26,9 @@ if [ -z "${1:-}" ]; then
   need node nodejs
   need "${CHROMIUM:-chromium}" chromium # tests/browser
   need javac default-jdk-headless
+  # tests/conformance runs a suite in Python.
+  need python3 python3
+  need pip3 python3-pip
   if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
     missing+=(ca-certificates)
   fi
@@ -75,6 +78,7 @@ command -v cargo >/dev/null 2>&1 || {
 
 if [ -z "${1:-}" ]; then
   "$(dirname "$0")/setup-paths.sh"
+  "$(dirname "$0")/setup-conformance.sh"
 fi
 
 if [ "${#missing[@]}" -gt 0 ]; then

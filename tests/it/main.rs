@@ -24,6 +24,10 @@ mod browser;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
+/// Autobahn's cases with the gate in between and without.
+#[cfg(test)]
+#[path = "../conformance/conformance.rs"]
+mod conformance;
 /// How the gate leaves: what is still served, who is told when, and what a second signal does.
 #[cfg(test)]
 mod drain;
