@@ -165,7 +165,7 @@ impl Rounds {
             }
             return settled;
         };
-        group.asking = 0;
+        group.end_batch();
         let is_current = find(&policies(), name)
             .is_some_and(|(current, _)| Arc::ptr_eq(&current, &batch.authenticator));
         if !is_current {

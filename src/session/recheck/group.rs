@@ -37,8 +37,9 @@ pub(super) struct Group {
     waiting: VecDeque<SessionId>,
     /// Those about whom nobody could tell, and when to try again.
     in_vain: VecDeque<(Steady, SessionId)>,
-    /// How many the batch under way is about.
-    pub(super) asking: usize,
+    /// How many the batch under way is about, and how many of those nobody could tell about before.
+    asking: usize,
+    asking_again: usize,
     /// While the remote side is out of reach: when to try again.
     outage: Option<Steady>,
 }
@@ -52,6 +53,7 @@ impl Group {
             waiting: VecDeque::new(),
             in_vain: VecDeque::new(),
             asking: 0,
+            asking_again: 0,
             outage: None,
         }
     }
@@ -83,6 +85,12 @@ impl Group {
         } else {
             self.in_vain.push_back((steady.plus(RETRY), live.id));
         }
+    }
+
+    /// The batch under way is no more.
+    pub(super) fn end_batch(&mut self) {
+        self.asking = 0;
+        self.asking_again = 0;
     }
 
     /// Sessions to be asked about before any other.
@@ -178,13 +186,14 @@ impl Group {
         };
         let mut asked = Vec::new();
         while asked.len() < room
-            && let Some(id) = self.next(steady)
+            && let Some((id, is_again)) = self.next(steady)
         {
             if let Some((live, kept)) = self.live(registry, id, None) {
                 asked.push(Asked { live, kept });
+                self.asking += 1;
+                self.asking_again += usize::from(is_again);
             }
         }
-        self.asking = self.asking.max(asked.len());
         (!asked.is_empty()).then(|| Batch {
             authenticator: Arc::clone(&self.authenticator),
             asked,
@@ -195,12 +204,12 @@ impl Group {
 
     /// How many live on though nobody can tell.
     pub(super) fn in_grace(&self) -> usize {
-        let overdue = if self.outage.is_some() {
+        let more = if self.outage.is_some() {
             self.waiting.len() + self.asking
         } else {
-            0
+            self.asking_again
         };
-        self.in_vain.len() + overdue
+        self.in_vain.len() + more
     }
 
     pub(super) fn sessions(&self) -> impl Iterator<Item = SessionId> {
@@ -217,9 +226,12 @@ impl Group {
         usize::try_from(twice).unwrap_or(usize::MAX).max(BATCH)
     }
 
-    fn next(&mut self, steady: Steady) -> Option<SessionId> {
+    /// The next to be asked about, and whether that is for another time.
+    fn next(&mut self, steady: Steady) -> Option<(SessionId, bool)> {
         let again = self.in_vain.pop_front_if(|(at, _)| *at <= steady);
-        again.map(|(_, id)| id).or_else(|| self.waiting.pop_front())
+        again
+            .map(|(_, id)| (id, true))
+            .or_else(|| Some((self.waiting.pop_front()?, false)))
     }
 
     /// What a session's credential still proves here, if it stands on that.

@@ -236,19 +236,20 @@ fn renewed_credentials_count_and_the_old_ones_do_not() {
 #[test]
 fn an_outage_about_old_credentials_ends_nobody_who_was_renewed() {
     let mut scene = Scene::new();
-    let user = scene.user();
-    scene.users.feel(Mood::Down);
-    scene.pass(Duration::from_millis(299_500));
-    scene.users.feel(Mood::Silent);
-    scene.pass(TICK * 3);
-    assert_eq!(user.closed_for(), None, "an answer may still come");
-    scene.users.feel(Mood::Up);
+    let (user, other) = (scene.user(), scene.user());
+    scene.passed += GRACE;
+    let batches = scene.rounds.due(&scene.policy, scene.now(), scene.steady());
     let renewed = fresh_token(None);
     scene.users.set(&renewed, "im_user:7", None);
     let header = format!("token: {renewed}");
     assert!(scene.renew(user.session.live(), &header).is_some());
-    scene.pass(EVERY);
+    scene.users.feel(Mood::Down);
+    for batch in batches {
+        scene.under_way.push(Box::pin(batch.ask()));
+    }
+    scene.tick();
     assert_eq!(user.closed_for(), None);
+    assert_eq!(other.closed_for(), Some(CloseReason::TryAgain));
 }
 
 #[test]
