@@ -162,7 +162,7 @@ impl<'r> Permit<'r> {
         authenticator: &'a Authenticator,
     ) -> Option<&'a Carrier> {
         let (_, extracted) = self.admission.as_ref()?.credentials.get(position)?;
-        authenticator.carriers.get(extracted.carrier)
+        authenticator.carriers.get(extracted.carrier?)
     }
 
     /// The device type, where the route asks for one or the credential names one.

@@ -18,6 +18,7 @@ use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
 use crate::policy::route::Unrouted;
+use crate::request::Request;
 use crate::scheme::{TokenFacts, Verified};
 
 /// The ground on which a session stands. It holds no credential and no policy.
@@ -59,7 +60,21 @@ impl Proof {
 
 impl Standing {
     /// What a permit rests on. The policy is the one that gave the permit.
-    pub fn of(permit: &Permit<'_>, policy: &Policy, entrance: &Entrance) -> Self {
+    pub fn of(permit: &Permit<'_>, policy: &Policy, request: &Request<'_>) -> Self {
+        Self::new(permit, policy, &Entrance::of(request), request.origin())
+    }
+
+    /// The same of a permit that was given to a message.
+    pub fn of_message(permit: &Permit<'_>, policy: &Policy, entrance: &Entrance) -> Self {
+        Self::new(permit, policy, entrance, None)
+    }
+
+    fn new(
+        permit: &Permit<'_>,
+        policy: &Policy,
+        entrance: &Entrance,
+        origin: Option<&[u8]>,
+    ) -> Self {
         let admission = permit.admission.as_ref();
         let proofs = admission
             .into_iter()
@@ -71,7 +86,7 @@ impl Standing {
                 let is_cookie = carrier.is_some_and(|carrier| carrier.cookie_name().is_some());
                 Some(Proof {
                     authenticator: Arc::clone(&authenticator.name),
-                    page: is_cookie.then(|| request.origin()).flatten().map(Box::from),
+                    page: is_cookie.then_some(origin).flatten().map(Box::from),
                     credential: permit.same_credential(position),
                     verified: Arc::clone(verified),
                 })
