@@ -53,8 +53,6 @@ pub struct Entrance {
     pub(super) path: Box<str>,
     /// It came over TLS.
     pub(super) secure: bool,
-    /// The page that asks, as a browser tells.
-    pub(super) origin: Option<Box<[u8]>>,
     /// The device type as claimed.
     device: Option<Box<[u8]>>,
 }
@@ -98,7 +96,6 @@ impl Entrance {
             host: request.host_name().into(),
             path: request.path.into(),
             secure: request.secure,
-            origin: request.origin().map(Box::from),
             device: device.map(|claim| claim.token.as_ref().into()),
         }
     }

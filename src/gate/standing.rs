@@ -19,6 +19,7 @@ use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
 use crate::policy::route::Unrouted;
+use crate::request::Request;
 use crate::scheme::{Rejection, TokenFacts, Verified};
 
 mod withdrawal;
@@ -68,7 +69,21 @@ impl Proof {
 
 impl Standing {
     /// What a permit rests on. The policy is the one that gave the permit.
-    pub fn of(permit: &Permit<'_>, policy: &Policy, entrance: &Entrance) -> Self {
+    pub fn of(permit: &Permit<'_>, policy: &Policy, request: &Request<'_>) -> Self {
+        Self::new(permit, policy, &Entrance::of(request), request.origin())
+    }
+
+    /// The same of a permit that was given to a message.
+    pub fn of_message(permit: &Permit<'_>, policy: &Policy, entrance: &Entrance) -> Self {
+        Self::new(permit, policy, entrance, None)
+    }
+
+    fn new(
+        permit: &Permit<'_>,
+        policy: &Policy,
+        entrance: &Entrance,
+        origin: Option<&[u8]>,
+    ) -> Self {
         let admission = permit.admission.as_ref();
         let proofs = admission
             .into_iter()
@@ -82,7 +97,7 @@ impl Standing {
                 let kept = authenticator.recheck_rule().and_then(|_| token());
                 Some(Proof {
                     authenticator: Arc::clone(&authenticator.name),
-                    page: is_cookie.then(|| entrance.origin.clone()).flatten(),
+                    page: is_cookie.then_some(origin).flatten().map(Box::from),
                     credential: permit.same_credential(position),
                     verified: match kept {
                         Some(_) => withdrawal::without_grace(verified),

@@ -62,7 +62,7 @@ fn admitted(target: &str, headers: &str) -> Standing {
     let request = testing::request(&head);
     let deciding = gate::decide(&policy, &request, Handshake::Valid, NOW);
     let permit = testing::block_on(deciding).outcome.unwrap().permit();
-    Standing::of(&permit, &policy, &Entrance::of(&request))
+    Standing::of(&permit, &policy, &request)
 }
 
 fn user() -> Standing {

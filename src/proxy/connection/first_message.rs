@@ -356,7 +356,7 @@ impl Stranger {
         id: SessionId,
         behind: Behind,
     ) -> Opened {
-        let standing = Standing::of(permit, policy, &self.entrance);
+        let standing = Standing::of_message(permit, policy, &self.entrance);
         Opened::register(&self.worker, permit, standing, id, behind, self.who)
     }
 

@@ -6,7 +6,6 @@ use std::time::Instant;
 use pingora::protocols::Stream;
 
 use crate::clock;
-use crate::gate::first_message::Entrance;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::proxy::answer::denial_headers;
@@ -134,7 +133,7 @@ impl Asked<'_> {
         let opened = Opened::register(
             self.connection.worker,
             permit,
-            Standing::of(permit, self.policy, &Entrance::of(&self.request)),
+            Standing::of(permit, self.policy, &self.request),
             id,
             Behind {
                 upstream,
@@ -260,11 +259,7 @@ struct Governor<'a, 'p> {
 impl Govern for Governor<'_, '_> {
     fn begin(&self, kind: Kind) -> Option<Governed> {
         let worker = self.asked.connection.worker;
-        let standing = Standing::of(
-            self.permit,
-            self.asked.policy,
-            &Entrance::of(&self.asked.request),
-        );
+        let standing = Standing::of(self.permit, self.asked.policy, &self.asked.request);
         let governed = websocket::register(
             worker,
             self.permit,

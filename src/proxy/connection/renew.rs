@@ -6,7 +6,6 @@ use pingora::protocols::Stream;
 use serde_json::json;
 
 use crate::clock::{self, UnixTime};
-use crate::gate::first_message::Entrance;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::proxy::connection::After;
@@ -33,7 +32,7 @@ impl Asked<'_> {
         }
         let shared = &self.connection.worker.shared;
         let renewal = Renewal {
-            standing: Standing::of(permit, self.policy, &Entrance::of(&self.request)),
+            standing: Standing::of(permit, self.policy, &self.request),
             not_after: permit
                 .admission
                 .as_ref()

@@ -9,7 +9,6 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::config::document::SessionRule;
 use crate::credential::Credential;
-use crate::gate::first_message::Entrance;
 use crate::gate::standing::Standing;
 use crate::gate::{self, Handshake};
 use crate::policy::testing::try_policy_with;
@@ -208,7 +207,7 @@ impl Scene {
         let deciding = gate::decide(&self.policy, &request, Handshake::Valid, self.now());
         let ruling = testing::block_on(deciding).outcome.unwrap();
         let permit = ruling.permit();
-        Standing::of(&permit, &self.policy, &Entrance::of(&request))
+        Standing::of(&permit, &self.policy, &request)
     }
 
     fn register(&self, standing: Standing) -> Session {

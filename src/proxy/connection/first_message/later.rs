@@ -87,7 +87,7 @@ impl Again {
         let shared = &self.stranger.worker.shared;
         let admission = permit.admission.as_ref();
         let renewal = Renewal {
-            standing: Standing::of(permit, policy, &self.stranger.entrance),
+            standing: Standing::of_message(permit, policy, &self.stranger.entrance),
             not_after: admission.and_then(|admission| admission.not_after),
         };
         shared.registry.renew_one(&self.live, &renewal);
