@@ -88,3 +88,51 @@ impl Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::testing::try_policy;
+
+    #[test]
+    fn who_takes_what_is_told_by_headers() {
+        let places = [
+            ("client", "header: IM-CLIENT-KEY"),
+            ("other-client", "header: client_key"),
+            ("user", "header: im-authorization"),
+            ("other-user", "header: Authorization"),
+            ("both", "header: Authorization }, { header: CLIENT_KEY"),
+            ("neither", "query: token"),
+        ];
+        let authenticators: String = places
+            .iter()
+            .map(|(name, place)| {
+                format!(
+                    "  {name}: {{ from: [{{ {place} }}], app_key: {{ keys: [{{ id: a, secret: {{ value: k }} }}] }} }}\n"
+                )
+            })
+            .collect();
+        for (names, is_clear) in [
+            ("user", true),
+            ("client, user", true),
+            ("other-user, other-client", true),
+            ("client", false),
+            ("client, both", false),
+            ("client, neither", false),
+            ("user, other-user", false),
+            ("client, other-client, user", false),
+        ] {
+            let outcome = try_policy(&format!(
+                "authenticators:\n{authenticators}routes:\n  - {{ match: {{ path: /a }}, websocket: true, \
+                 require: {{ first_message: {{ socketio_auth2: {{ all_of: [{names}] }} }} }}, upstream: im }}"
+            ));
+            match outcome {
+                Ok(_) => assert!(is_clear, "{names}"),
+                Err(problems) => {
+                    assert!(!is_clear, "{names}: {problems}");
+                    let expected = "routes[0].require.first_message: expected one authenticator";
+                    assert!(problems.starts_with(expected), "{problems}");
+                }
+            }
+        }
+    }
+}

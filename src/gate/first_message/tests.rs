@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::UnixTime;
 use crate::gate::{self, Handshake, Ruling};
-use crate::policy::testing::{policy, try_policy};
+use crate::policy::testing::policy;
 use crate::request::testing;
 use crate::wire::socketio::{self, FromClient};
 
@@ -300,11 +300,4 @@ fn debug_shows_no_credential() {
     assert!(!format!("{:?}", Presented::Auth2(&event)).contains("s3cret"));
     let message = json::value(br#""s3cret""#).unwrap();
     assert!(!format!("{:?}", Presented::Json(&message)).contains("s3cret"));
-}
-
-#[test]
-fn two_takers_of_one_member_are_a_mistake() {
-    let problems =
-        try_policy(&POLICY.replace("all_of: [client, user]", "all_of: [client, others]"));
-    assert!(problems.unwrap_err().contains("header: IM-Authorization"));
 }

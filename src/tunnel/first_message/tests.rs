@@ -45,10 +45,12 @@ async fn silence(stream: &mut DuplexStream) {
 async fn awaited(bytes: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Unmet> {
     let (mut far, near) = duplex(1 << 20);
     far.write_all(bytes).await.unwrap();
-    drop(far);
+    far.shutdown().await.unwrap();
     let mut client = End::client(near, b"");
     let message = text(&mut client).await?;
-    Ok((message.payload, client.into_parts().1))
+    let (mut near, mut rest) = client.into_parts();
+    near.read_to_end(&mut rest).await.unwrap();
+    Ok((message.payload, rest))
 }
 
 #[tokio::test]
@@ -97,8 +99,8 @@ async fn the_first_text_is_awaited_and_nothing_else() {
         ),
         ("no utf-8", masked(0x81, b"\xff"), Err(Unmet::Unexpected)),
         (
-            "too many bytes",
-            [masked(0x81, &vec![b'x'; 65_535]), vec![]].concat(),
+            "as many bytes as there may be",
+            masked(0x81, &vec![b'x'; 65_535]),
             text(&vec![b'x'; 65_535]),
         ),
         (
@@ -129,7 +131,8 @@ async fn the_first_text_is_awaited_and_nothing_else() {
             Err(Unmet::ClientGone),
         ),
     ] {
-        assert_eq!(awaited(&bytes).await, expected, "{case}");
+        // Some of them are long.
+        assert!(awaited(&bytes).await == expected, "{case}");
     }
 }
 
