@@ -272,7 +272,10 @@ pub struct Rate {
 #[derive(Clone, Debug)]
 pub struct Renew {
     /// Where the new credential is posted to.
-    pub path: Located<String>,
+    pub path: Option<Located<String>>,
+    /// Where it stands in a message of the client that is JSON (RFC 6901). Such a message is the
+    /// gate's and does not reach the upstream.
+    pub pointer: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

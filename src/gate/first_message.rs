@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::gate::denial::Denial;
 use crate::gate::extract::{self, Extracted};
-use crate::gate::permit::Provisional;
+use crate::gate::permit::{Permit, Provisional};
 use crate::gate::{Brought, allowed_device};
 use crate::policy::Policy;
 use crate::policy::first_message::{Form, Member};
@@ -62,6 +62,8 @@ pub struct Entrance {
 pub enum Presented<'m> {
     Auth2(&'m Auth2),
     Json(&'m Value),
+    /// To prolong a session that was let in by its handshake.
+    Renewal(&'m Value),
 }
 
 /// When a message comes.
@@ -79,6 +81,7 @@ impl fmt::Debug for Presented<'_> {
         f.write_str(match self {
             Self::Auth2(_) => "Auth2([redacted])",
             Self::Json(_) => "Json([redacted])",
+            Self::Renewal(_) => "Renewal([redacted])",
         })
     }
 }
@@ -87,6 +90,11 @@ impl Entrance {
     /// Of a request whose credentials are judged already.
     pub fn of(request: &Request<'_>) -> Self {
         Self::with(request, None)
+    }
+
+    /// Of a handshake that brought its credential, with the device type that it claimed.
+    pub fn of_permitted(request: &Request<'_>, permit: &Permit<'_>) -> Self {
+        Self::with(request, permit.device.as_ref().map(|device| &device.claim))
     }
 
     fn with(request: &Request<'_>, device: Option<&Extracted<'_>>) -> Self {
@@ -171,14 +179,18 @@ pub(super) fn extract<'m>(
         rejection: Rejection::Malformed,
     };
     let form = route.require.first_message().map(|rule| &rule.form);
+    let stands_at = |message: &'m Value, pointer: &str| {
+        let nothing = || Denial::NoCredential {
+            authenticator: ids.first().copied(),
+        };
+        let value = json::at(message, pointer).ok_or_else(nothing)?;
+        let value = value.as_str().ok_or_else(malformed)?;
+        Ok(vec![Some(value.as_bytes()); ids.len()])
+    };
     let values: Vec<Option<&[u8]>> = match (form, presented) {
-        (Some(Form::Json { pointer }), Presented::Json(message)) => {
-            let nothing = || Denial::NoCredential {
-                authenticator: ids.first().copied(),
-            };
-            let value = json::at(message, pointer).ok_or_else(nothing)?;
-            let value = value.as_str().ok_or_else(malformed)?;
-            vec![Some(value.as_bytes()); ids.len()]
+        (Some(Form::Json { pointer }), Presented::Json(message)) => stands_at(message, pointer)?,
+        (None, Presented::Renewal(message)) => {
+            stands_at(message, route.renewal_pointer().ok_or(Denial::NoRoute)?)?
         }
         (Some(Form::SocketioAuth2 { members }), Presented::Auth2(event)) => {
             let client_key = event.client_key.as_ref().map(Secret::expose);

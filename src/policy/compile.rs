@@ -251,6 +251,28 @@ impl Compiler<'_> {
         required: &[&Arc<Authenticator>],
     ) {
         let Some(place) = &rule.place else { return };
+        let by_message = rule
+            .renew
+            .as_ref()
+            .is_some_and(|renew| renew.pointer.is_some());
+        if by_message && require.first_message().is_some() {
+            self.report(
+                place,
+                "`renew.message` is for credentials in the handshake, not beside `first_message`",
+            );
+        }
+        if let Requirement::Credentials {
+            combine: Combine::AllOf,
+            ..
+        } = require
+            && by_message
+            && required.len() > 1
+        {
+            self.report(
+                place,
+                "`renew.message` brings one credential, but `all_of` verifies several",
+            );
+        }
         let names = |authenticator: &&Arc<Authenticator>| authenticator.names_subjects();
         let names_somebody = match require {
             Requirement::Public => false,

@@ -47,11 +47,11 @@ impl Route {
     /// The route by which sessions of another are prolonged, if that has one, and where the
     /// configuration says so. Whoever may open a session may prolong it.
     pub(super) fn renewing(opening: &Self) -> Option<(Self, Place)> {
-        let renew = opening.session.renew.as_ref()?;
+        let path = opening.session.renew.as_ref()?.path.as_ref()?;
         let route = Self {
             name: format!("{}.renew", opening.name).into(),
             host: opening.host.clone(),
-            pattern: renew.path.value.as_str().into(),
+            pattern: path.value.as_str().into(),
             methods: Some(vec!["POST".to_owned()]),
             websocket: false,
             require_tls: opening.require_tls,
@@ -66,7 +66,17 @@ impl Route {
             upstream: Arc::clone(&opening.upstream),
             errors: opening.errors,
         };
-        Some((route, renew.path.place.clone()))
+        Some((route, path.place.clone()))
+    }
+
+    /// Where a new credential stands in a message of the client, if one may come so.
+    pub fn renewal_pointer(&self) -> Option<&Arc<str>> {
+        self.session.renew.as_ref()?.pointer.as_ref()
+    }
+
+    /// Whether the gate itself reads what is said, so that no extension may change it.
+    pub fn is_read(&self) -> bool {
+        self.require.first_message().is_some() || self.renewal_pointer().is_some()
     }
 
     fn allows(&self, method: &str) -> bool {

@@ -45,6 +45,12 @@ routes:
     require: { any_of: [member] }
     session: { renew: /free/renew, grace: 2s }
     upstream: ws
+  - name: talk
+    match: { path: /talk }
+    websocket: true
+    require: { any_of: [member] }
+    session: { renew: { path: /talk/renew, message: { pointer: /data/token } } }
+    upstream: ws
   - name: short
     match: { path: /short }
     websocket: true

@@ -83,7 +83,7 @@ fn authenticators(
     requirement::authenticators(&list, names)
 }
 
-fn pointer(cursor: &Cursor<'_>) -> Option<String> {
+pub(super) fn pointer(cursor: &Cursor<'_>) -> Option<String> {
     cursor.parsed("a JSON Pointer (RFC 6901), such as `/data/token`", |text| {
         json::is_pointer(text).then(|| text.to_owned())
     })

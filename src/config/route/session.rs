@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::path;
+use super::{first_message, path};
 use crate::config::cursor::{Cursor, Fields, Keys};
-use crate::config::document::{AtExpiry, Notice, OnConflict, PerDevice, Rate, Renew, SessionRule};
+use crate::config::document::{
+    AtExpiry, Located, Notice, OnConflict, PerDevice, Rate, Renew, SessionRule,
+};
 use crate::config::notation;
 
 const SESSION: Keys = Keys {
@@ -32,8 +34,13 @@ const NOTICE: Keys = Keys {
 };
 
 const RENEW: Keys = Keys {
-    known: &["path"],
-    later: &["message"],
+    known: &["message", "path"],
+    later: &[],
+};
+
+const MESSAGE: Keys = Keys {
+    known: &["pointer"],
+    later: &[],
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -161,21 +168,36 @@ fn rate(cursor: &Cursor<'_>) -> Option<Rate> {
     })
 }
 
-/// A path, or a map with one.
+/// A path, or a map of the ways in which a new credential may come.
 fn renew(cursor: &Cursor<'_>) -> Option<Renew> {
-    let place = match cursor.as_map() {
-        None => cursor.clone(),
-        Some(mut fields) => {
-            fields.refuse_unknown(&RENEW);
-            fields.get("path")?
-        }
+    let Some(mut fields) = cursor.as_map() else {
+        return Some(Renew {
+            path: Some(renewal_path(cursor)?),
+            pointer: None,
+        });
     };
-    let path = path::pattern(&place)?;
+    fields.refuse_unknown(&RENEW);
+    let (path, message) = (fields.get("path"), fields.get("message"));
+    if path.is_none() && message.is_none() {
+        return fields.choose(0, "`path`, `message` or both");
+    }
+    let pointer = message.and_then(|message| {
+        let fields = message.map(&MESSAGE)?;
+        fields
+            .required("pointer")
+            .and_then(|place| first_message::pointer(&place))
+    });
+    Some(Renew {
+        path: path.and_then(|path| renewal_path(&path)),
+        pointer: pointer.map(Arc::from),
+    })
+}
+
+fn renewal_path(cursor: &Cursor<'_>) -> Option<Located<String>> {
+    let path = path::pattern(cursor)?;
     if path.ends_with("/**") {
-        place.problem("expected one path, without `/**`");
+        cursor.problem("expected one path, without `/**`");
         return None;
     }
-    Some(Renew {
-        path: place.locate(path),
-    })
+    Some(cursor.locate(path))
 }

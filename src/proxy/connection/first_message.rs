@@ -42,6 +42,8 @@ mod json;
 mod later;
 mod socketio;
 
+pub(super) use later::renewal_inspection;
+
 /// A socket between its 101 and its first message.
 #[derive(Debug)]
 pub(crate) struct Waiting {

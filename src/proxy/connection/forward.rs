@@ -12,6 +12,7 @@ use crate::proxy::answer::denial_headers;
 use crate::proxy::carrier;
 use crate::proxy::connection::After;
 use crate::proxy::connection::asked::Asked;
+use crate::proxy::connection::first_message::renewal_inspection;
 use crate::proxy::connection::refuse::Refusal;
 use crate::proxy::exchange::{self, Carried, Exchange, Failure, Next};
 use crate::proxy::io::{WRITE_STALL, write_all};
@@ -96,7 +97,7 @@ impl Asked<'_> {
             &self.request,
             Offer {
                 subprotocols: &offered,
-                extensions: true,
+                extensions: !permit.route.is_read(),
             },
             &pieces,
             self.head_bytes,
@@ -158,6 +159,10 @@ impl Asked<'_> {
         }
         if let Ok(()) = write_all(stream, &mut [IoSlice::new(&answer)], WRITE_STALL).await {
             record.finish(Outcome::Upgraded);
+            let opened = match renewal_inspection(self, permit, opened.session()) {
+                Some(inspection) => opened.inspected(inspection),
+                None => opened,
+            };
             After::Upgraded(Box::new(opened))
         } else {
             record.finish(Outcome::ClientGone);

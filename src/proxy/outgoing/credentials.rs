@@ -74,9 +74,7 @@ impl<'a, 'r> Rewrite<'a, 'r> {
             HeaderFate::Credential => self.stays(is_here),
             HeaderFate::Keep if is("sec-websocket-protocol") => !self.offers_otherwise(request),
             // The gate itself reads what is said; it knows no extension.
-            HeaderFate::Keep if is("sec-websocket-extensions") => {
-                route.require.first_message().is_none()
-            }
+            HeaderFate::Keep if is("sec-websocket-extensions") => !route.is_read(),
             HeaderFate::Keep => true,
         }
     }

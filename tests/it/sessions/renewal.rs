@@ -92,6 +92,47 @@ fn a_session_in_its_grace_can_still_be_renewed() {
     }
 }
 
+/// A message with a token where the route looks for one.
+fn message(token: &str) -> String {
+    serde_json::json!({ "type": "renew", "data": { "token": token } }).to_string()
+}
+
+#[test]
+fn a_message_with_a_new_token_prolongs_the_session_and_is_not_passed_on() {
+    let backend = WsBackend::echo();
+    let gate = gate_before(&backend).start();
+    let mut socket = client(&gate, "/talk", &token("7", 3)).connect();
+    let started = now();
+    socket.send(message(&token("7", 600)));
+    // The echo of the next message is the first that comes back.
+    socket.echo("{\"type\":\"chat\",\"data\":{}}");
+    while now() - started < 6 {
+        socket.echo("lives on");
+    }
+    let handshake = backend.last_handshake();
+    assert_eq!(handshake.header("sec-websocket-extensions"), None);
+}
+
+#[test]
+fn a_message_with_a_bad_token_or_somebody_elses_ends_the_session() {
+    let backend = WsBackend::echo();
+    let gate = gate_before(&backend).start();
+    for (case, token) in [
+        ("another user's", token("8", 600)),
+        (
+            "another device's",
+            token_with("7", 600, &[("dev", "phone")]),
+        ),
+        ("an expired one", token("7", -5)),
+        ("no token", "abc".to_owned()),
+    ] {
+        let mut socket = client(&gate, "/talk", &super::token("7", 600)).connect();
+        socket.echo("hello");
+        socket.send(message(&token));
+        assert_eq!(socket.expect_close(), 4401, "{case}");
+    }
+}
+
 #[test]
 fn a_session_lives_no_longer_than_its_route_allows() {
     let backend = WsBackend::echo();

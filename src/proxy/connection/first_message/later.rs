@@ -1,21 +1,26 @@
-//! `auth2` events of a client that is known: it may prove itself again, but not be somebody else.
+//! Credentials in later messages of a client that is known: it may prove itself again, but not be
+//! somebody else.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::clock;
-use crate::gate::first_message::{Occasion, Presented};
+use crate::gate::denial::Denial;
+use crate::gate::first_message::{Entrance, Occasion, Presented};
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::policy::Policy;
 use crate::principal::ClaimKey;
+use crate::proxy::connection::asked::Asked;
 use crate::proxy::connection::first_message::{MALFORMED, Stranger};
 use crate::proxy::websocket::is_overtaken;
 use crate::session::CloseReason;
 use crate::session::live::{Live, Renewal};
 use crate::session::registry::Session;
 use crate::tunnel::{Beyond, Inspected, Inspection, Inspector};
+use crate::wire::json;
 use crate::wire::socketio::{self, Auth2, FromClient};
 
 /// Socket.IO servers take no longer packets, unless told to.
@@ -27,6 +32,15 @@ struct Again {
     live: Arc<Live>,
     /// Who the session belongs to.
     who: Option<ClaimKey>,
+    form: Form,
+}
+
+/// What a message with a credential looks like.
+enum Form {
+    /// The upstream gets it, too.
+    Auth2,
+    /// JSON with a text at this place. It is the gate's.
+    Renewal(Arc<str>),
 }
 
 /// Looks at whatever the client of this session says.
@@ -42,13 +56,49 @@ pub(super) fn inspection(
             stranger: stranger.clone(),
             live: Arc::clone(session.live()),
             who: permit.claim_key(),
+            form: Form::Auth2,
         }),
     }
+}
+
+/// Looks for new credentials in the messages of a session whose route wants them there.
+pub(in crate::proxy::connection) fn renewal_inspection(
+    asked: &Asked<'_>,
+    permit: &Permit<'_>,
+    session: &Session,
+) -> Option<Inspection> {
+    let pointer = permit.route.renewal_pointer()?;
+    let stranger = Stranger {
+        worker: Arc::clone(asked.connection.worker),
+        entrance: Entrance::of_permitted(&asked.request, permit),
+        route: Arc::clone(&permit.route),
+        who: asked.who,
+    };
+    Some(Inspection {
+        // Room for the credential and what is around it.
+        limit: asked.policy.limits.credential_bytes.saturating_mul(2),
+        beyond: Beyond::Pass,
+        inspector: Box::new(Again {
+            stranger,
+            live: Arc::clone(session.live()),
+            who: permit.claim_key(),
+            form: Form::Renewal(Arc::clone(pointer)),
+        }),
+    })
 }
 
 #[async_trait]
 impl Inspector for Again {
     async fn inspect(&mut self, text: &[u8]) -> Inspected {
+        if let Form::Renewal(pointer) = &self.form {
+            return match json::value(text) {
+                // Whatever stands there is meant for the gate.
+                Ok(value) if json::at(&value, pointer).is_some() => {
+                    self.judge_renewal(&value).await
+                }
+                Ok(_) | Err(json::NotStrict) => Inspected::Pass,
+            };
+        }
         if !socketio::may_be_auth2(text) {
             return Inspected::Pass;
         }
@@ -78,6 +128,24 @@ impl Again {
                 Inspected::Pass
             }
             Ok(_) => Inspected::Close(CloseReason::Denied),
+            Err((denial, _)) => Inspected::Close(CloseReason::of_message(&denial)),
+        }
+    }
+
+    async fn judge_renewal(&self, message: &Value) -> Inspected {
+        let policy = self.stranger.worker.shared.policy();
+        let presented = Presented::Renewal(message);
+        let judging = self
+            .stranger
+            .judge_quietly(&policy, presented, Occasion::Again);
+        match judging.await {
+            Ok((permit, _)) if permit.claim_key() == self.who && self.who.is_some() => {
+                self.renew(&policy, &permit);
+                Inspected::Consume
+            }
+            Ok(_) => Inspected::Close(CloseReason::Denied),
+            // Nobody can tell: the session lives on as before.
+            Err((Denial::Unavailable { .. }, _)) => Inspected::Consume,
             Err((denial, _)) => Inspected::Close(CloseReason::of_message(&denial)),
         }
     }
