@@ -21,6 +21,7 @@ use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement}
 use crate::policy::route::Unrouted;
 use crate::scheme::{Rejection, TokenFacts, Verified};
 
+pub mod record;
 mod withdrawal;
 
 pub use withdrawal::{Kept, Withdrawable};
