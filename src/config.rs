@@ -22,6 +22,7 @@ mod listener;
 mod names;
 mod notation;
 mod origin;
+mod redis;
 mod revocations;
 mod route;
 mod settings;
@@ -29,6 +30,7 @@ mod shutdown;
 mod source;
 mod spelling;
 mod spring;
+mod store;
 mod strength;
 mod tls;
 mod tree;
@@ -41,7 +43,7 @@ use crate::clock::UnixTime;
 use crate::problem::{LoadError, Problem};
 
 use cursor::{Cursor, Keys, Source};
-use document::{CacheLimits, Document, ErrorFormat, Identity, Limits, Reload, ShutdownRule};
+use document::{CacheLimits, Document, ErrorFormat, Identity, Limits, Reload, ShutdownRule, Store};
 use files::FileState;
 use findings::Findings;
 use names::Names;
@@ -135,10 +137,11 @@ const ROOT: Keys = Keys {
         "revocations",
         "routes",
         "shutdown",
+        "store",
         "upstreams",
         "workers",
     ],
-    later: &["mode", "store", "throttle"],
+    later: &["mode", "throttle"],
 };
 
 fn decode(root: &Cursor<'_>) -> Document {
@@ -158,6 +161,7 @@ fn decode(root: &Cursor<'_>) -> Document {
         reload: Reload::default(),
         revocations: Vec::new(),
         shutdown: ShutdownRule::default(),
+        store: Store::default(),
         warnings: Vec::new(),
     };
     let Some(fields) = root.map(&ROOT) else {
@@ -190,6 +194,7 @@ fn decode(root: &Cursor<'_>) -> Document {
     document.reload = fields.or_default("reload", document.reload, settings::reload);
     document.revocations = fields.or_default("revocations", Vec::new(), revocations::revocations);
     document.shutdown = fields.or_default("shutdown", document.shutdown, shutdown::shutdown);
+    document.store = fields.or_default("store", document.store, store::store);
     document.workers = fields.optional("workers", |number| number.integer(1..=MAX_WORKERS));
     document
 }

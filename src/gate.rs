@@ -325,7 +325,8 @@ async fn authenticate_all(
     judged
 }
 
-/// A revocation beats every proof, remembered or fresh.
+/// A revocation beats every proof, remembered or fresh. While it is not known what was revoked,
+/// nobody can tell whether a proof counts.
 fn unless_revoked(
     policy: &Policy,
     outcome: Outcome,
@@ -340,6 +341,8 @@ fn unless_revoked(
             };
             if policy.is_revoked(&suspect, now) {
                 Outcome::Rejected(Rejection::Revoked)
+            } else if !policy.revocations.is_complete() {
+                Outcome::Unavailable(Arc::from("the shared revocations are not known yet"))
             } else {
                 Outcome::Verified(verified)
             }

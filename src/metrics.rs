@@ -27,12 +27,14 @@ mod operator;
 mod rechecks;
 mod reloads;
 mod series;
+mod store;
 mod tls;
 
 use families::Families;
 pub use guards::{Gauged, OpenSession};
 use operator::Operator;
 pub use series::RouteSeries;
+pub use store::StoreMetrics;
 
 /// The label of what belongs to no route.
 pub const NO_ROUTE: &str = "-";
@@ -82,6 +84,7 @@ pub struct Metrics {
     expiring: expiring::Expiring,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
+    pub store: StoreMetrics,
     operator: Operator,
     unauthenticated: IntGauge,
     /// Series that a request finds by one look-up.
@@ -96,9 +99,7 @@ impl Metrics {
     /// Only if two metrics have the same name, which the tests would show.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let new = Families {
-            registry: &registry,
-        };
+        let new = Families::of(&registry);
         let metrics = Self {
             requests: new.counters(
                 "http_requests_total",
@@ -175,6 +176,7 @@ impl Metrics {
             expiring: expiring::Expiring::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
+            store: StoreMetrics::new(&new)?,
             operator: Operator::new(&new)?,
             unauthenticated: new.gauge(
                 "unauthenticated_sockets",
@@ -226,6 +228,7 @@ impl Metrics {
         self.tls.prepare(policy);
         self.operator.prepare(policy);
         self.rechecks.prepare(policy);
+        self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
                 let _ = self

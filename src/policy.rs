@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::clock::UnixTime;
 use crate::config::Loaded;
-use crate::config::document::{Admin, Document, ErrorFormat, Limits, Reload, ShutdownRule};
+use crate::config::document::{Admin, Document, ErrorFormat, Limits, Reload, ShutdownRule, Store};
 use crate::problem::Problem;
 use crate::revocation::{Revocation, RevocationId, RevocationSet, Revocations, Suspect};
 use crate::scheme::TokenFacts;
@@ -55,6 +55,7 @@ pub struct Policy {
     pub metrics: Option<SocketAddr>,
     pub admin: Option<Admin>,
     pub workers: Option<usize>,
+    pub store: Store,
     pub limits: Limits,
     pub reload: Reload,
     pub shutdown: ShutdownRule,
@@ -111,6 +112,7 @@ impl Policy {
             reload,
             revocations,
             shutdown,
+            store,
             warnings: _,
         } = document;
 
@@ -157,12 +159,17 @@ impl Policy {
                 .sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
             return Err(problems);
         }
+        let known = previous.map_or_else(
+            || Arc::new(store.revocations()),
+            |old| Arc::clone(&old.revocations),
+        );
         Ok(Self {
             generation: previous.map_or(1, |policy| policy.generation + 1),
             listeners,
             metrics,
             admin,
             workers,
+            store,
             limits,
             reload,
             shutdown,
@@ -171,7 +178,7 @@ impl Policy {
             cors: cors.map(Cors::new),
             assertions: identity.sign.as_ref().map(Assertions::new),
             revoked: revoked(revocations),
-            revocations: previous.map_or_else(Arc::default, |old| Arc::clone(&old.revocations)),
+            revocations: known,
             authenticators,
             routes: table,
         })

@@ -20,10 +20,12 @@ use rustls::ServerConfig;
 use tracing::info;
 
 use crate::clock::{self, Steady};
+use crate::config::document::Store;
 use crate::metrics::{Metrics, NO_ROUTE};
 use crate::policy::Policy;
 use crate::proxy::carrier::Carrier;
 use crate::proxy::drain::{Drain, Plan};
+use crate::replicas::Replicas;
 use crate::request_id::RequestId;
 use crate::session::registry::Registry;
 use crate::session::unauthenticated::Unauthenticated;
@@ -62,6 +64,8 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     pub unauthenticated: Arc<Unauthenticated>,
     pub metrics: Metrics,
+    /// Where several replicas share a store.
+    pub replicas: Option<Arc<Replicas>>,
     since: Steady,
     started: AtomicBool,
     pub drain: Drain,
@@ -73,11 +77,20 @@ pub struct Shared {
 
 impl Shared {
     pub fn new(policy: Policy, metrics: Metrics) -> Self {
+        let registry = Arc::<Registry>::default();
+        let replicas = match &policy.store {
+            Store::Memory => None,
+            Store::Redis(store) => Some(Arc::new(Replicas::new(store, metrics.store.clone()))),
+        };
+        if let Some(replicas) = &replicas {
+            registry.claims.share(Arc::<Replicas>::clone(replicas));
+        }
         Self {
             policy: ArcSwap::from_pointee(policy),
-            registry: Arc::default(),
+            registry,
             unauthenticated: Arc::default(),
             metrics,
+            replicas,
             since: clock::steady(),
             started: AtomicBool::new(false),
             drain: Drain::default(),
@@ -101,7 +114,14 @@ impl Shared {
     }
 
     pub fn is_ready(&self) -> bool {
-        self.started.load(Ordering::Relaxed) && !self.is_draining()
+        self.started.load(Ordering::Relaxed)
+            && !self.is_draining()
+            && self.policy.load().revocations.is_complete()
+    }
+
+    /// Whether what replicas share is shared now; `None` where they share nothing.
+    pub fn is_store_up(&self) -> Option<bool> {
+        Some(self.replicas.as_ref()?.is_whole())
     }
 
     /// Why the last reload failed; `None` if it did not.

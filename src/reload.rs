@@ -160,6 +160,7 @@ fn check_fixed(path: &Path, current: &Policy, new: &Policy) -> Result<(), LoadEr
         ("metrics", current.metrics == new.metrics),
         // The token is read anew for each request.
         ("admin", admin(current) == admin(new)),
+        ("store", current.store.is_same_as(&new.store)),
         ("workers", current.workers == new.workers),
     ];
     let problems: Vec<Problem> = fixed

@@ -1,10 +1,12 @@
-//! Identifiers of requests and sessions: unique across restarts, and no series to be guessed.
+//! Identifiers of requests, sessions and revocations: unique across restarts, and no series to be
+//! guessed.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::revocation::RevocationId;
 use crate::session::SessionId;
 
 /// Names one request in answers, logs and towards the upstream: 32 hexadecimal digits.
@@ -51,6 +53,16 @@ impl fmt::Debug for RequestId {
 /// Names one session.
 pub fn session_id() -> SessionId {
     SessionId(next())
+}
+
+/// Names one revocation.
+pub fn revocation_id() -> RevocationId {
+    RevocationId(next())
+}
+
+/// Names anything else that replicas must not confuse: a process, a question.
+pub fn unique() -> u128 {
+    next()
 }
 
 /// A counter under a keyed hash (std's `SipHash` with a key of the system's randomness): nobody who

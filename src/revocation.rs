@@ -3,13 +3,14 @@
 //! A [`RevocationSet`] is asked about every proof, remembered or fresh, on every request. What is
 //! revoked is named by digest or by what the credential says of itself; no credential is kept.
 //! [`Revocations`] is the set that operators change while the gate runs, with an epoch by which
-//! whoever judged before a change can see that there was one.
+//! whoever judged before a change can see that there was one. Replicas that share theirs exchange
+//! [`Entry`]s.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 
@@ -17,8 +18,11 @@ use crate::clock::UnixTime;
 use crate::scheme::{TokenFacts, Verified};
 use crate::secret::Digest;
 
+pub mod entry;
 #[cfg(test)]
 mod tests;
+
+use entry::Entry;
 
 /// Entries beyond this are refused: nobody revokes so many by hand, and memory has an end.
 pub const MOST_REVOCATIONS: usize = 1_000_000;
@@ -229,13 +233,50 @@ pub struct Full;
 /// The revocations that are made while the gate runs; one for the whole process.
 #[derive(Debug, Default)]
 pub struct Revocations {
-    set: RwLock<RevocationSet>,
+    state: RwLock<State>,
     /// How many there are, so that a gate without any pays one load.
     count: AtomicUsize,
     epoch: AtomicU64,
+    /// Other replicas may know some that were never heard of here.
+    is_incomplete: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    set: RevocationSet,
+    /// What was lifted, until it would have ended by itself: nobody may bring it back.
+    lifted: HashMap<RevocationId, UnixTime>,
+}
+
+/// What came of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// A revocation has come into force.
+    InForce,
+    Lifted,
+    /// Nothing new.
+    Known,
 }
 
 impl Revocations {
+    /// A set of which others may know more.
+    pub fn incomplete() -> Self {
+        Self {
+            is_incomplete: AtomicBool::new(true),
+            ..Self::default()
+        }
+    }
+
+    /// Whether everything that was revoked is known here.
+    pub fn is_complete(&self) -> bool {
+        !self.is_incomplete.load(Ordering::Relaxed)
+    }
+
+    /// Everything that others know is known here too.
+    pub fn set_complete(&self) {
+        self.is_incomplete.store(false, Ordering::Relaxed);
+    }
+
     /// Puts a revocation in force for every credential that is judged from now on.
     ///
     /// The epoch moves after the set: whoever sees the old epoch after it has made itself known is
@@ -246,32 +287,65 @@ impl Revocations {
     /// If there are too many.
     pub fn add(&self, id: RevocationId, revocation: Revocation) -> Result<(), Full> {
         {
-            let mut set = self.set.write();
-            if set.len() >= MOST_REVOCATIONS && !set.all.contains_key(&id) {
+            let mut state = self.state.write();
+            if state.set.len() >= MOST_REVOCATIONS && !state.set.all.contains_key(&id) {
                 return Err(Full);
             }
-            set.insert(id, revocation);
-            self.count.store(set.len(), Ordering::SeqCst);
+            state.set.insert(id, revocation);
+            self.count.store(state.set.len(), Ordering::SeqCst);
         }
         self.epoch.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
-    /// Lifts a revocation. Returns whether there was one.
-    pub fn lift(&self, id: RevocationId) -> bool {
-        let mut set = self.set.write();
-        let was_there = set.remove(id);
-        self.count.store(set.len(), Ordering::SeqCst);
-        was_there
+    /// Takes over what another replica says of an id. What was lifted stays lifted.
+    ///
+    /// # Errors
+    ///
+    /// If there are too many.
+    pub fn merge(&self, id: RevocationId, entry: Entry) -> Result<Merged, Full> {
+        match entry {
+            Entry::InForce(revocation) => {
+                {
+                    let state = self.state.read();
+                    if state.lifted.contains_key(&id) || state.set.all.get(&id) == Some(&revocation)
+                    {
+                        return Ok(Merged::Known);
+                    }
+                }
+                self.add(id, revocation)?;
+                Ok(Merged::InForce)
+            }
+            Entry::Lifted { until } => {
+                let mut state = self.state.write();
+                let is_new = state.lifted.insert(id, until).is_none();
+                state.set.remove(id);
+                self.count.store(state.set.len(), Ordering::SeqCst);
+                Ok(if is_new {
+                    Merged::Lifted
+                } else {
+                    Merged::Known
+                })
+            }
+        }
+    }
+
+    /// Lifts a revocation. The answer is what others are to be told, if there was one.
+    pub fn lift(&self, id: RevocationId) -> Option<Entry> {
+        let mut state = self.state.write();
+        let until = state.set.all.get(&id)?.expires_at;
+        state.set.remove(id);
+        state.lifted.insert(id, until);
+        self.count.store(state.set.len(), Ordering::SeqCst);
+        Some(Entry::Lifted { until })
     }
 
     /// Forgets what has ended.
     pub fn purge(&self, now: UnixTime) {
-        if self.count.load(Ordering::Relaxed) > 0 {
-            let mut set = self.set.write();
-            set.purge(now);
-            self.count.store(set.len(), Ordering::SeqCst);
-        }
+        let mut state = self.state.write();
+        state.set.purge(now);
+        state.lifted.retain(|_, until| now < *until);
+        self.count.store(state.set.len(), Ordering::SeqCst);
     }
 
     /// Counts the revocations that were ever made here.
@@ -280,11 +354,11 @@ impl Revocations {
     }
 
     pub fn covers(&self, suspect: &Suspect<'_>, now: UnixTime) -> bool {
-        self.count.load(Ordering::Relaxed) > 0 && self.set.read().covers(suspect, now)
+        self.count.load(Ordering::Relaxed) > 0 && self.state.read().set.covers(suspect, now)
     }
 
     pub fn covers_token(&self, token: &TokenFacts, now: UnixTime) -> bool {
-        self.count.load(Ordering::Relaxed) > 0 && self.set.read().covers_token(token, now)
+        self.count.load(Ordering::Relaxed) > 0 && self.state.read().set.covers_token(token, now)
     }
 
     pub fn len(&self) -> usize {
@@ -297,9 +371,23 @@ impl Revocations {
 
     /// A copy of what is in force.
     pub fn snapshot(&self) -> Vec<(RevocationId, Revocation)> {
-        let set = self.set.read();
-        set.iter()
-            .map(|(id, revocation)| (id, revocation.clone()))
+        let state = self.state.read();
+        let all = state.set.iter();
+        all.map(|(id, revocation)| (id, revocation.clone()))
             .collect()
+    }
+
+    /// All that is known, for whoever does not know it.
+    pub fn entries(&self) -> Vec<(RevocationId, Entry)> {
+        let state = self.state.read();
+        let in_force = state
+            .set
+            .iter()
+            .map(|(id, revocation)| (id, Entry::InForce(revocation.clone())));
+        let lifted = state
+            .lifted
+            .iter()
+            .map(|(id, until)| (*id, Entry::Lifted { until: *until }));
+        in_force.chain(lifted).collect()
     }
 }

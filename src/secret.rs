@@ -1,8 +1,9 @@
 //! Values that must not be seen: secrets, and the digests that stand for them.
 //!
-//! Neither type can be printed, serialised or compared with `==`; a secret is wiped when dropped.
+//! Neither type shows itself when printed; a secret is wiped when dropped. Only a digest can be written
+//! out, for records that other replicas read.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest;
 use subtle::ConstantTimeEq as _;
@@ -74,6 +75,34 @@ impl Digest {
         &self.0
     }
 
+    /// 64 digits in lower case, for records that other replicas read.
+    pub fn to_hex(&self) -> String {
+        let mut text = String::with_capacity(64);
+        for byte in self.0 {
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
+    /// Reads what [`Self::to_hex`] writes.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digit = |digit: u8| match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        };
+        let mut bytes = [0; 32];
+        if text.len() != 2 * bytes.len() {
+            return None;
+        }
+        let (pairs, _) = text.as_bytes().as_chunks::<2>();
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(Self(bytes))
+    }
+
     /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -111,6 +140,22 @@ mod tests {
         let one = Digest::of_parts([b"ab".as_slice(), b"c"]);
         let other = Digest::of_parts([b"a".as_slice(), b"bc"]);
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_digest_is_read_as_it_is_written() {
+        let digest = Digest::of(b"ab");
+        let hex = digest.to_hex();
+        assert!(hex.starts_with("fb8e20fc2e4c3f248c60c39bd652f3c1"), "{hex}");
+        assert_eq!(Digest::from_hex(&hex), Some(digest));
+        for other in [
+            "",
+            &hex[1..],
+            &hex.to_uppercase(),
+            &format!("g{}", &hex[1..]),
+        ] {
+            assert_eq!(Digest::from_hex(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::admin::{Desk, Health};
 use crate::config::document::AdminPlace;
 use crate::proxy::{Shared, Worker, keepalive, pool};
 use crate::reload::Reloader;
+use crate::replicas::Keeper;
 use crate::shutdown::Shutdown;
 use crate::signals::{self, Signals};
 use crate::upkeep::Upkeep;
@@ -155,6 +156,10 @@ impl Gateway {
         }
         let upkeep = Upkeep::new(Arc::clone(&self.shared), self.reloader, reload);
         server.add_service(background_service("upkeep", upkeep));
+        if let Some(replicas) = &self.shared.replicas {
+            let keeper = Keeper::new(Arc::clone(&self.shared), Arc::clone(replicas));
+            server.add_service(background_service("replicas", keeper));
+        }
         let shutdown_signal = Box::new(Shutdown::new(self.shared, end));
         server.run(RunArgs { shutdown_signal });
         drop(socket_file);

@@ -115,6 +115,9 @@ impl ShutdownSignalWatch for Shutdown {
             _ = timeout(GOODBYE, self.goodbye()) => {}
             () = asked.again() => {}
         }
+        if let Some(replicas) = &self.shared.replicas {
+            replicas.leave().await;
+        }
         ShutdownSignal::FastShutdown
     }
 }

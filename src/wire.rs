@@ -11,4 +11,5 @@ pub mod frames;
 pub mod head;
 pub mod json;
 pub mod message;
+pub mod record;
 pub mod socketio;

@@ -24,5 +24,22 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         );
         json!({ "authenticator": &**authenticator, "caveat": caveat })
     });
-    authenticators.chain(certificates).chain(graces).collect()
+    authenticators
+        .chain(certificates)
+        .chain(graces)
+        .chain(of_store(shared))
+        .collect()
+}
+
+fn of_store(shared: &Shared) -> Option<Value> {
+    let replicas = shared.replicas.as_ref()?;
+    let caveat = if !shared.policy().revocations.is_complete() {
+        "what was revoked is not known yet, so nobody is let in where credentials are required"
+    } else if !replicas.is_whole() {
+        "the shared store is away: places are counted per process, and revocations of other \
+         replicas do not arrive"
+    } else {
+        return None;
+    };
+    Some(json!({ "store": "redis", "caveat": caveat }))
 }

@@ -59,6 +59,8 @@ impl Health {
             "generation": policy.generation,
             "reload_problem": self.shared.reload_problem(),
             "sessions": self.shared.registry.len(),
+            "store": policy.store.as_str(),
+            "store_up": self.shared.is_store_up(),
             "caveats": caveats::of(&self.shared),
         });
         let status = if ready {

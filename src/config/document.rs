@@ -20,6 +20,10 @@ use crate::revocation::Revocation;
 use crate::scheme::{app_key, jwt, sa_token};
 use crate::secret::{Digest, Secret};
 
+mod store;
+
+pub use store::{RedisStore, Store};
+
 /// A whole configuration.
 #[derive(Debug)]
 pub struct Document {
@@ -40,6 +44,7 @@ pub struct Document {
     /// What the configuration itself revokes.
     pub revocations: Vec<Revocation>,
     pub shutdown: ShutdownRule,
+    pub store: Store,
     /// What works but should not be left as it is, such as a secret written inline.
     pub warnings: Vec<crate::problem::Problem>,
 }

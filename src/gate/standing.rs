@@ -22,6 +22,7 @@ use crate::policy::route::Unrouted;
 use crate::request::Request;
 use crate::scheme::{Rejection, TokenFacts, Verified};
 
+pub mod record;
 mod withdrawal;
 
 pub use withdrawal::{Kept, Withdrawable};

@@ -6,10 +6,14 @@ use prometheus::{
 
 /// Makes and registers families, all with the prefix `imgate_`.
 pub(super) struct Families<'a> {
-    pub(super) registry: &'a Registry,
+    registry: &'a Registry,
 }
 
-impl Families<'_> {
+impl<'a> Families<'a> {
+    pub(super) fn of(registry: &'a Registry) -> Self {
+        Self { registry }
+    }
+
     pub(super) fn counters(
         &self,
         name: &str,

@@ -72,15 +72,18 @@ pub(crate) fn register(
 }
 
 /// Keeps a place for the session where the route counts them.
-pub(crate) fn reserve_place(
+pub(crate) async fn reserve_place(
     shared: &Shared,
     permit: &Permit<'_>,
+    id: SessionId,
 ) -> Result<Option<Reservation>, NoPlace> {
     let (Some(rule), Some(key)) = (permit.route.session.per_device, permit.claim_key()) else {
         return Ok(None);
     };
-    let claims = &shared.registry.claims;
-    claims.reserve(key, rule, clock::steady()).map(Some)
+    let reserved = shared
+        .registry
+        .reserve_place(id, key, rule, clock::steady());
+    reserved.await.map(Some)
 }
 
 /// Whether the policy or the revocations have changed since the verdict.

@@ -106,9 +106,80 @@ fn the_epoch_moves_with_every_revocation_and_what_has_ended_is_forgotten() {
     assert_eq!((revocations.epoch(), revocations.len()), (2, 2));
     revocations.purge(UnixTime::from_secs(1500));
     assert_eq!(revocations.len(), 1);
-    assert!(revocations.lift(RevocationId(2)));
-    assert!(!revocations.lift(RevocationId(2)));
+    let lifted = Entry::Lifted {
+        until: UnixTime::from_secs(2000),
+    };
+    assert_eq!(revocations.lift(RevocationId(2)), Some(lifted));
+    assert_eq!(revocations.lift(RevocationId(2)), None);
     assert!(revocations.is_empty());
+}
+
+#[test]
+fn replicas_agree_in_whatever_order_they_hear() {
+    let revocation = |id: i64| Revocation {
+        target: user(&id.to_string(), None, None),
+        issued_before: NOW,
+        expires_at: UnixTime::from_secs(2000),
+    };
+    let until = UnixTime::from_secs(2000);
+    let said = [
+        (RevocationId(1), Entry::InForce(revocation(1))),
+        (RevocationId(2), Entry::InForce(revocation(2))),
+        (RevocationId(2), Entry::Lifted { until }),
+        (RevocationId(3), Entry::Lifted { until }),
+        (RevocationId(3), Entry::InForce(revocation(3))),
+    ];
+    for turn in 0..said.len() {
+        for backwards in [false, true] {
+            let mut order = said.to_vec();
+            order.rotate_left(turn);
+            if backwards {
+                order.reverse();
+            }
+            let revocations = Revocations::default();
+            for (id, entry) in order.iter().chain(&said) {
+                revocations.merge(*id, entry.clone()).unwrap();
+            }
+            assert_eq!(
+                revocations.snapshot(),
+                [(RevocationId(1), revocation(1))],
+                "{order:?}"
+            );
+            let mut entries = revocations.entries();
+            entries.sort_by_key(|(id, _)| *id);
+            assert_eq!(
+                entries,
+                [said[0].clone(), said[2].clone(), said[3].clone()],
+                "{order:?}"
+            );
+            revocations.purge(until);
+            assert!(revocations.entries().is_empty());
+        }
+    }
+}
+
+#[test]
+fn only_what_is_new_moves_the_epoch() {
+    let revocations = Revocations::incomplete();
+    assert!(!revocations.is_complete());
+    let entry = Entry::InForce(Revocation {
+        target: user("7", None, None),
+        issued_before: NOW,
+        expires_at: UnixTime::from_secs(2000),
+    });
+    let merge = |entry: &Entry| revocations.merge(RevocationId(1), entry.clone());
+    assert_eq!(merge(&entry), Ok(Merged::InForce));
+    assert_eq!(merge(&entry), Ok(Merged::Known));
+    assert_eq!(revocations.epoch(), 1);
+    let lifted = Entry::Lifted {
+        until: entry.until(),
+    };
+    assert_eq!(merge(&lifted), Ok(Merged::Lifted));
+    assert_eq!(merge(&lifted), Ok(Merged::Known));
+    assert_eq!(merge(&entry), Ok(Merged::Known), "once lifted, for ever");
+    assert_eq!(revocations.epoch(), 1);
+    revocations.set_complete();
+    assert!(revocations.is_complete());
 }
 
 #[test]

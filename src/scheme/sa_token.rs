@@ -89,6 +89,27 @@ pub struct RedisAddress {
     pub timeout: Duration,
 }
 
+impl RedisAddress {
+    /// Whether both lead to the same server, by the same login.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let Self {
+            address,
+            username,
+            password,
+            database,
+            timeout,
+        } = self;
+        let same_password = match (password, &other.password) {
+            (Some(one), Some(other)) => one.matches(other.expose()),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same_password
+            && (address, username) == (&other.address, &other.username)
+            && (database, timeout) == (&other.database, &other.timeout)
+    }
+}
+
 /// What to do with a token while Redis cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnOutage {

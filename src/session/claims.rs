@@ -4,11 +4,15 @@
 //! that is not taken is given back by `Drop`. Whoever takes the place of somebody else learns whom
 //! to close. A session that is told to close gives its place back at once and for good: what is
 //! cleaned up later is found by its own id and can never be its successor's.
+//!
+//! Where replicas share their places, whoever has one here also has one [`Elsewhere`].
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -29,10 +33,38 @@ pub enum NoPlace {
     TooOften { retry_after: Duration },
 }
 
+/// The places that all replicas have given away. While nobody can be asked about them, each
+/// replica's own decide alone.
+#[async_trait]
+pub trait Elsewhere: fmt::Debug + Send + Sync {
+    /// Keeps a place for a newcomer.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    async fn reserve(&self, key: ClaimKey, rule: PerDevice, id: SessionId) -> Result<(), NoPlace>;
+
+    /// Takes the place. Returns those of this process who must go.
+    ///
+    /// # Errors
+    ///
+    /// If others were faster.
+    async fn take(
+        &self,
+        key: ClaimKey,
+        rule: PerDevice,
+        id: SessionId,
+    ) -> Result<Vec<SessionId>, NoPlace>;
+
+    /// Gives the place back. It does not wait, and what was never taken does not matter.
+    fn release(&self, key: ClaimKey, id: SessionId);
+}
+
 /// All places that are reserved or taken.
 #[derive(Debug, Default)]
 pub struct Claims {
     state: Mutex<State>,
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,15 +89,45 @@ pub struct Reservation {
     key: ClaimKey,
     rule: PerDevice,
     is_open: bool,
+    /// Where else it may be kept by now, and for whom.
+    elsewhere: Option<(Arc<dyn Elsewhere>, SessionId)>,
 }
 
 impl Claims {
-    /// Keeps a place for a newcomer.
+    /// From now on places are shared.
+    pub fn share(&self, elsewhere: Arc<dyn Elsewhere>) {
+        // The first stays.
+        let _ = self.elsewhere.set(elsewhere);
+    }
+
+    /// Keeps a place for a newcomer, here and elsewhere.
     ///
     /// # Errors
     ///
     /// Why there is none.
-    pub fn reserve(
+    pub async fn reserve_for(
+        self: &Arc<Self>,
+        id: SessionId,
+        key: ClaimKey,
+        rule: PerDevice,
+        now: Steady,
+    ) -> Result<Reservation, NoPlace> {
+        // Who finds no place here would find none among all.
+        let mut reservation = self.reserve(key, rule, now)?;
+        if let Some(elsewhere) = self.elsewhere.get() {
+            // From here on it is given back, even if no answer comes.
+            reservation.elsewhere = Some((Arc::clone(elsewhere), id));
+            elsewhere.reserve(key, rule, id).await?;
+        }
+        Ok(reservation)
+    }
+
+    /// Keeps a place for a newcomer, in this process alone.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(super) fn reserve(
         self: &Arc<Self>,
         key: ClaimKey,
         rule: PerDevice,
@@ -87,17 +149,25 @@ impl Claims {
             key,
             rule,
             is_open: rule.on_conflict == OnConflict::Reject,
+            elsewhere: None,
         })
     }
 
     /// Gives back the place of a session that has ended or is about to.
     pub fn release(&self, key: ClaimKey, id: SessionId) {
         let mut state = self.state.lock();
-        if let Some(places) = state.places.get_mut(&key) {
-            places.holders.retain(|holder| *holder != id);
-            if places.is_free() {
-                state.places.remove(&key);
-            }
+        let Some(places) = state.places.get_mut(&key) else {
+            return;
+        };
+        let before = places.holders.len();
+        places.holders.retain(|holder| *holder != id);
+        let was_there = places.holders.len() < before;
+        if places.is_free() {
+            state.places.remove(&key);
+        }
+        drop(state);
+        if was_there && let Some(elsewhere) = self.elsewhere.get() {
+            elsewhere.release(key, id);
         }
     }
 
@@ -162,12 +232,28 @@ impl Reservation {
         self.key
     }
 
-    /// Takes the place. Returns those who must go, the oldest first.
+    /// Takes the place elsewhere. Returns those of this process who must go.
+    ///
+    /// # Errors
+    ///
+    /// If others were faster.
+    pub(super) async fn take_elsewhere(&self) -> Result<Vec<SessionId>, NoPlace> {
+        match &self.elsewhere {
+            None => Ok(Vec::new()),
+            Some((elsewhere, id)) => elsewhere.take(self.key, self.rule, *id).await,
+        }
+    }
+
+    /// Takes the place in this process. Returns those who must go, the oldest first.
     ///
     /// # Errors
     ///
     /// If others were faster and it would be one replacement too many.
-    pub fn take(mut self, id: SessionId, now: Steady) -> Result<SmallVec<[SessionId; 1]>, NoPlace> {
+    pub(super) fn take(
+        mut self,
+        id: SessionId,
+        now: Steady,
+    ) -> Result<SmallVec<[SessionId; 1]>, NoPlace> {
         let mut state = self.claims.state.lock();
         if self.rule.on_conflict == OnConflict::Replace {
             state.check_replacement(self.key, self.rule, now)?;
@@ -188,12 +274,17 @@ impl Reservation {
             moments.push_back(now);
         }
         drop(state);
+        // From here on the session's own end gives it back.
+        self.elsewhere = None;
         Ok(evicted)
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        if let Some((elsewhere, id)) = self.elsewhere.take() {
+            elsewhere.release(self.key, id);
+        }
         if !self.is_open {
             return;
         }

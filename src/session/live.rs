@@ -16,6 +16,7 @@ use crate::session::deadline::{self, Due};
 use crate::session::signal::CloseSignal;
 use crate::session::{CloseReason, Kind, Opening, SessionId};
 
+mod afar;
 mod withdrawal;
 
 /// A session remembers no more of its earlier tokens than these; older ones have long expired.
@@ -55,6 +56,19 @@ struct State {
 pub struct Renewal {
     pub standing: Standing,
     pub not_after: Option<UnixTime>,
+    /// Where its proofs can be withdrawn and nobody here can ask about them: how long the session may
+    /// stand on them. What it stood on before is over then, however long that would have lasted.
+    pub unwatched_until: Option<UnixTime>,
+}
+
+impl Renewal {
+    pub fn new(standing: Standing, not_after: Option<UnixTime>) -> Self {
+        Self {
+            standing,
+            not_after,
+            unwatched_until: None,
+        }
+    }
 }
 
 impl Live {
@@ -260,7 +274,9 @@ impl Live {
             return None;
         }
         let end = deadline::end_of(&self.opening.rule, self.since, renewal.not_after);
+        let end = end.into_iter().chain(renewal.unwatched_until).min();
         let is_later = match (end, state.end) {
+            _ if renewal.unwatched_until.is_some() => true,
             (None, _) => true,
             (Some(_), None) => false,
             (Some(new), Some(old)) => new >= old,

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use crate::clock::{Steady, UnixTime};
+use crate::config::document::PerDevice;
 use crate::gate::denial::Denial;
 use crate::policy::Policy;
 use crate::principal::ClaimKey;
@@ -56,6 +57,30 @@ pub struct Session {
     registry: Arc<Registry>,
 }
 
+/// A session whose route counts the sessions of a user and device type.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed {
+    pub id: SessionId,
+    pub key: ClaimKey,
+    pub rule: PerDevice,
+    pub since: UnixTime,
+}
+
+impl Placed {
+    /// `None` where places are not counted, and for one that is told to close.
+    pub fn of(live: &Live) -> Option<Self> {
+        if live.signal.reason().is_some() {
+            return None;
+        }
+        Some(Self {
+            id: live.id,
+            key: live.opening.claim_key?,
+            rule: live.opening.rule.per_device?,
+            since: live.since,
+        })
+    }
+}
+
 /// What a renewal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Renewed {
@@ -94,23 +119,51 @@ impl Registry {
         }
     }
 
+    /// Keeps a place for a session that is about to begin.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn reserve_place(
+        &self,
+        id: SessionId,
+        key: ClaimKey,
+        rule: PerDevice,
+        steady: Steady,
+    ) -> Result<Reservation, NoPlace> {
+        self.claims.reserve_for(id, key, rule, steady).await
+    }
+
     /// Takes a reserved place for a session, and ends those who have to make room.
     ///
     /// # Errors
     ///
     /// If there is no place for it after all.
-    pub fn take_place(
+    pub async fn take_place(
         &self,
         session: &Session,
         reservation: Reservation,
         steady: Steady,
     ) -> Result<usize, NoPlace> {
-        let evicted = reservation.take(session.live.id, steady)?;
+        let live = &session.live;
+        let key = reservation.key();
+        let mut evicted = reservation.take_elsewhere().await?;
+        evicted.extend(reservation.take(live.id, steady)?);
+        if live.signal.reason().is_some() {
+            // Told to close before the place was its own.
+            self.claims.release(key, live.id);
+        }
         let ended = evicted
             .iter()
             .filter_map(|id| self.get(*id))
             .filter(|live| self.end(live, CloseReason::Replaced));
         Ok(ended.count())
+    }
+
+    /// The sessions that have a place or are about to take one.
+    pub fn placed(&self) -> Vec<Placed> {
+        let all = self.all();
+        all.iter().filter_map(|live| Placed::of(live)).collect()
     }
 
     /// Does whatever is due. Returns how many sessions were told to close.
@@ -168,6 +221,28 @@ impl Registry {
 
     /// Prolongs the sessions of a user and device type on a route by a new proof.
     pub fn renew(&self, key: ClaimKey, route: &str, renewal: &Renewal) -> Renewed {
+        self.renew_those(key, route, |_| Some(renewal.clone()))
+    }
+
+    /// As [`Self::renew`], by a proof that was made elsewhere: only where it would let the session
+    /// in here too.
+    pub fn renew_if_good(
+        &self,
+        key: ClaimKey,
+        route: &str,
+        renewal: &Renewal,
+        policy: &Policy,
+        now: UnixTime,
+    ) -> Renewed {
+        self.renew_those(key, route, |live| live.adapt(renewal, policy, now))
+    }
+
+    fn renew_those(
+        &self,
+        key: ClaimKey,
+        route: &str,
+        renewal: impl Fn(&Live) -> Option<Renewal>,
+    ) -> Renewed {
         let ids = {
             let living = self.living.lock();
             living.people.get(&key).cloned().unwrap_or_default()
@@ -176,7 +251,7 @@ impl Registry {
             .iter()
             .filter_map(|id| self.get(*id))
             .filter(|live| *live.opening.route == *route)
-            .filter_map(|live| self.renew_one(&live, renewal))
+            .filter_map(|live| self.renew_one(&live, &renewal(&live)?))
             .collect();
         Renewed {
             sessions: ends.len(),

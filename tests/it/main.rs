@@ -56,6 +56,9 @@ mod reference;
 /// Files that change while traffic flows.
 #[cfg(test)]
 mod reloads;
+/// Several gates that share a store.
+#[cfg(test)]
+mod replicas;
 /// Sa-Token sessions in a real Redis.
 #[cfg(test)]
 mod sa_token;

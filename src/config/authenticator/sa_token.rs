@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::config::cursor::{Cursor, Fields, Keys};
-use crate::config::{notation, source, strength};
+use crate::config::{notation, redis, strength};
 use crate::scheme::Recheck;
-use crate::scheme::sa_token::{Config, OnOutage, Previous, RedisAddress, RedisSessions, Sessions};
+use crate::scheme::sa_token::{Config, OnOutage, Previous, RedisSessions, Sessions};
 
 pub(super) fn decode(cursor: &Cursor<'_>) -> Option<Config> {
     let fields = cursor.map(&SA_TOKEN)?;
@@ -100,7 +100,7 @@ fn sessions(cursor: &Cursor<'_>) -> Option<Sessions> {
                 max_age: max_age.duration(SECOND..=DAY * 365)?,
             })
         }
-        (None, Some(place)) => redis(&fields, &place).map(Sessions::Redis),
+        (None, Some(place)) => in_redis(&fields, &place).map(Sessions::Redis),
         (none, _) => {
             let found = if none.is_some() { 2 } else { 0 };
             fields.choose(found, "exactly one of `redis` and `none`")
@@ -108,7 +108,7 @@ fn sessions(cursor: &Cursor<'_>) -> Option<Sessions> {
     }
 }
 
-fn redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> {
+fn in_redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> {
     let max_stale = sessions.or_default("max_stale", SECOND, |stale| {
         stale.duration(Duration::ZERO..=MINUTE)
     });
@@ -120,29 +120,9 @@ fn redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> {
             (text.matches("{token}").count() == 1).then(|| text.to_owned())
         })
     });
-    let username = fields
-        .optional("username", Cursor::non_empty_text)
-        .map(str::to_owned);
-    if username.is_some() && !fields.has("password") {
-        fields.problem("`username` needs a `password` beside it");
-    }
-    let password = fields.optional("password", source::secret);
-    let database = fields.or_default("database", 0, |number| number.integer(0..=65_535));
-    let timeout = fields.or_default("timeout", SECOND / 2, |timeout| {
-        timeout.duration(Duration::from_millis(1)..=SECOND * 10)
-    });
-    let address = fields
-        .required("address")
-        .and_then(|address| address.host_port());
-    let redis = RedisAddress {
-        address: address?,
-        username,
-        password,
-        database,
-        timeout,
-    };
+    let redis = redis::address(&fields);
     Some(RedisSessions {
-        redis,
+        redis: redis?,
         key: key?,
         max_stale,
         on_outage,

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::record::Proofs;
 use super::*;
 use crate::gate::{self, Handshake};
 use crate::policy::testing::policy;
 use crate::request::testing;
 use crate::scheme::sa_token::{Mint, Mixin, mint};
 use crate::secret::Secret;
+use crate::wire;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -296,4 +298,46 @@ fn a_stricter_route_for_the_same_path_counts() {
     let session = admitted("/open", "");
     let more = "routes:\n  - { name: host, match: { host: chat, path: /open }, websocket: true, require: { any_of: [users] }, upstream: im }";
     assert_eq!(under(&session, "routes:", more), Err("no_credential"));
+}
+
+#[test]
+fn a_standing_that_another_replica_reads_is_judged_alike() {
+    for standing in [user(), partner()] {
+        let text = wire::record::write(&Proofs::of(&standing)).unwrap();
+        assert!(
+            !text.contains(&token()) && !text.contains("key-a"),
+            "{text}"
+        );
+        let read: Proofs = wire::record::read(text.as_bytes()).unwrap();
+        let mut other = user();
+        other.take_over(&read.standing().unwrap());
+        for (from, to) in [
+            ("a", "a"),
+            ("key-a", "key-c"),
+            (
+                "0123456789abcdef0123456789abcdef",
+                "fedcba9876543210fedcba9876543210",
+            ),
+            ("user_types: [im_user]", "user_types: [sys_user]"),
+        ] {
+            assert_eq!(under(&other, from, to), under(&standing, from, to), "{to}");
+        }
+        let facts = |standing: &Standing| {
+            let tokens = standing.tokens();
+            tokens
+                .iter()
+                .map(|token| (**token).clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(facts(&other), facts(&standing));
+    }
+}
+
+#[test]
+fn a_proof_with_a_digest_that_is_none_is_not_read() {
+    let text = wire::record::write(&Proofs::of(&user())).unwrap();
+    let key = text.split("\"key\":\"").nth(1).unwrap();
+    let broken = text.replace(&key[..64], &"x".repeat(64));
+    let read: Proofs = wire::record::read(broken.as_bytes()).unwrap();
+    assert!(read.standing().is_none());
 }

@@ -121,6 +121,21 @@ impl Standing {
         true
     }
 
+    /// Takes over what another keeps of the same credentials.
+    pub fn keep_asking_as(&mut self, other: &Self) {
+        for proof in self.proofs.iter_mut().filter(|proof| proof.kept.is_none()) {
+            let mut others = other.proofs.iter();
+            let same = others.find(|other| other.is_of_the_same_token(proof));
+            proof.kept = same.and_then(|same| same.kept.clone());
+        }
+    }
+
+    /// The authenticators whose proofs nobody can ask about.
+    pub fn not_asked_about(&self) -> impl Iterator<Item = &str> {
+        let unkept = self.proofs.iter().filter(|proof| proof.kept.is_none());
+        unkept.map(|proof| &*proof.authenticator)
+    }
+
     /// Wipes what was kept to ask this authenticator about.
     pub fn let_go(&mut self, authenticator: &str) {
         for proof in &mut self.proofs {
@@ -132,6 +147,13 @@ impl Standing {
 }
 
 impl Proof {
+    fn is_of_the_same_token(&self, other: &Self) -> bool {
+        let digest = |proof: &Self| proof.verified.token.as_ref().map(|token| token.digest);
+        self.authenticator == other.authenticator
+            && digest(self).is_some()
+            && digest(self) == digest(other)
+    }
+
     fn withdrawable(&self) -> Option<Withdrawable> {
         Some(Withdrawable {
             authenticator: Arc::clone(&self.authenticator),

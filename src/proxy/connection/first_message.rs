@@ -339,15 +339,16 @@ impl Stranger {
 
     /// Whether a socket whose message has convinced may open, and the place that it then takes.
     /// Otherwise what the client is told, and the log.
-    fn may_open(
+    async fn may_open(
         &self,
         permit: &Permit<'_>,
+        id: SessionId,
     ) -> Result<Option<Reservation>, (CloseReason, &'static str)> {
         if self.worker.shared.drain.is_leaving() {
             return Err((CloseReason::ShuttingDown, "unavailable"));
         }
-        let place = reserve_place(&self.worker.shared, permit);
-        place.map_err(|_| (CloseReason::TooMany, "limited"))
+        let place = reserve_place(&self.worker.shared, permit, id);
+        place.await.map_err(|_| (CloseReason::TooMany, "limited"))
     }
 
     /// Registers the session, which a reload or a revocation finds from here on.
@@ -374,10 +375,14 @@ impl Stranger {
         let (reason, word) = if let Some(denial) = overtaken(shared, permit, opened.session()) {
             (CloseReason::of(&denial), denial.reason())
         } else {
-            let taken = place.map_or(Ok(0), |place| {
-                let registry = &shared.registry;
-                registry.take_place(opened.session(), place, clock::steady())
-            });
+            let registry = &shared.registry;
+            let taken = match place {
+                Some(place) => {
+                    let taken = registry.take_place(opened.session(), place, clock::steady());
+                    taken.await
+                }
+                None => Ok(0),
+            };
             if taken.is_ok() {
                 record.finish(Outcome::Upgraded);
                 return Some((client, opened));

@@ -81,14 +81,15 @@ impl Asked<'_> {
                 return self.fail_with(stream, &permit.route, refusal, record).await;
             }
         };
-        let place = match websocket::reserve_place(&worker.shared, permit) {
+        let session_id = request_id::session_id();
+        let reserved = websocket::reserve_place(&worker.shared, permit, session_id);
+        let place = match reserved.await {
             Ok(place) => place,
             Err(no_place) => {
                 let refusal = no_place_left(no_place);
                 return self.fail_with(stream, &permit.route, refusal, record).await;
             }
         };
-        let session_id = request_id::session_id();
         let pieces = self.outgoing(permit, Some(session_id));
         let answer_headers = self.answer_headers();
         let handshaken = upgrade::handshake(
@@ -152,7 +153,8 @@ impl Asked<'_> {
         }
         if let Some(place) = place {
             let registry = &self.connection.worker.shared.registry;
-            if let Err(no_place) = registry.take_place(opened.session(), place, clock::steady()) {
+            let taken = registry.take_place(opened.session(), place, clock::steady());
+            if let Err(no_place) = taken.await {
                 let refusal = no_place_left(no_place);
                 return self.fail_with(stream, &permit.route, refusal, record).await;
             }

@@ -14,6 +14,7 @@ use crate::proxy::connection::refuse::Refusal;
 use crate::proxy::io::{WRITE_STALL, write_all};
 use crate::proxy::preflight;
 use crate::proxy::record::{Outcome, Record};
+use crate::replicas::{self, Prolonged};
 use crate::session::live::Renewal;
 use crate::wire::body::Framing;
 
@@ -31,17 +32,18 @@ impl Asked<'_> {
             return self.fail_with(stream, &permit.route, refusal, record).await;
         }
         let shared = &self.connection.worker.shared;
-        let renewal = Renewal {
-            standing: Standing::of(permit, self.policy, &self.request),
-            not_after: permit
-                .admission
-                .as_ref()
-                .and_then(|admission| admission.not_after),
+        let admission = permit.admission.as_ref();
+        let renewal = Renewal::new(
+            Standing::of(permit, self.policy, &self.request),
+            admission.and_then(|admission| admission.not_after),
+        );
+        let Prolonged {
+            renewed,
+            is_certain,
+        } = match permit.claim_key() {
+            Some(key) => replicas::renew(shared, key, route, &renewal).await,
+            None => Prolonged::NOTHING,
         };
-        let renewed = permit
-            .claim_key()
-            .map(|key| shared.registry.renew(key, route, &renewal))
-            .unwrap_or_default();
         if self.is_overtaken(permit) {
             // The sessions have the new proof by now, so whatever came meanwhile is asked of it.
             shared
@@ -49,11 +51,20 @@ impl Asked<'_> {
                 .judge_again(&shared.policy(), clock::now(), clock::steady());
         }
         if renewed.sessions == 0 {
-            let refusal = Refusal {
-                status: 404,
-                reason: "no_route",
-                message: "no session fits this credential",
-                headers: String::new(),
+            let refusal = if is_certain {
+                Refusal {
+                    status: 404,
+                    reason: "no_route",
+                    message: "no session fits this credential",
+                    headers: String::new(),
+                }
+            } else {
+                Refusal {
+                    status: 503,
+                    reason: "unavailable",
+                    message: "not every replica of the gate could be asked for the session",
+                    headers: "Retry-After: 1\r\n".to_owned(),
+                }
             };
             return self.fail_with(stream, &permit.route, refusal, record).await;
         }

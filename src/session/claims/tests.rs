@@ -1,4 +1,5 @@
 use super::*;
+use crate::request::testing::block_on;
 use crate::secret::Digest;
 
 const KEY: ClaimKey = ClaimKey(Digest::from_bytes([7; 32]));
@@ -114,4 +115,90 @@ fn replacements_are_forgotten() {
     assert_eq!(claims.state.lock().replacements.len(), 1);
     claims.forget(at(24 * 60 * 60));
     assert!(claims.state.lock().replacements.is_empty());
+}
+
+/// Other replicas with these answers, and what they were asked.
+#[derive(Debug)]
+struct Others {
+    reserve: Result<(), NoPlace>,
+    take: Result<Vec<SessionId>, NoPlace>,
+    asked: Mutex<Vec<(&'static str, u128)>>,
+}
+
+#[async_trait]
+impl Elsewhere for Others {
+    async fn reserve(&self, _: ClaimKey, _: PerDevice, id: SessionId) -> Result<(), NoPlace> {
+        self.asked.lock().push(("reserve", id.0));
+        self.reserve
+    }
+
+    async fn take(
+        &self,
+        _: ClaimKey,
+        _: PerDevice,
+        id: SessionId,
+    ) -> Result<Vec<SessionId>, NoPlace> {
+        self.asked.lock().push(("take", id.0));
+        self.take.clone()
+    }
+
+    fn release(&self, _: ClaimKey, id: SessionId) {
+        self.asked.lock().push(("release", id.0));
+    }
+}
+
+fn shared(
+    reserve: Result<(), NoPlace>,
+    take: Result<Vec<SessionId>, NoPlace>,
+) -> (Arc<Claims>, Arc<Others>) {
+    let others = Arc::new(Others {
+        reserve,
+        take,
+        asked: Mutex::default(),
+    });
+    let claims = Arc::new(Claims::default());
+    claims.share(Arc::<Others>::clone(&others));
+    (claims, others)
+}
+
+fn reserve(claims: &Arc<Claims>, rule: PerDevice, id: u128) -> Result<Reservation, NoPlace> {
+    block_on(claims.reserve_for(SessionId(id), KEY, rule, at(0)))
+}
+
+#[test]
+fn whoever_finds_no_place_elsewhere_gives_back_the_one_here() {
+    let (claims, others) = shared(Err(NoPlace::Taken), Ok(vec![]));
+    let one = rule(1, OnConflict::Reject);
+    assert_eq!(reserve(&claims, one, 1).unwrap_err(), NoPlace::Taken);
+    assert!(claims.state.lock().places.is_empty());
+    // An answer may have been lost on the way.
+    assert_eq!(*others.asked.lock(), [("reserve", 1), ("release", 1)]);
+}
+
+#[test]
+fn whoever_finds_no_place_here_asks_nobody() {
+    let (claims, others) = shared(Ok(()), Ok(vec![]));
+    let one = rule(1, OnConflict::Reject);
+    let _reservation = claims.reserve(KEY, one, at(0)).unwrap();
+    assert_eq!(reserve(&claims, one, 1).unwrap_err(), NoPlace::Taken);
+    assert!(others.asked.lock().is_empty());
+}
+
+#[test]
+fn a_place_is_given_back_elsewhere_once() {
+    let (claims, others) = shared(Ok(()), Ok(vec![SessionId(9)]));
+    let one = rule(1, OnConflict::Replace);
+    let reservation = reserve(&claims, one, 1).unwrap();
+    assert_eq!(
+        block_on(reservation.take_elsewhere()),
+        Ok(vec![SessionId(9)])
+    );
+    reservation.take(SessionId(1), at(0)).unwrap();
+    claims.release(KEY, SessionId(1));
+    claims.release(KEY, SessionId(1));
+    let expected = [("reserve", 1), ("take", 1), ("release", 1)];
+    assert_eq!(*others.asked.lock(), expected);
+    // One that never came as far as that.
+    drop(reserve(&claims, one, 2));
+    assert_eq!(others.asked.lock()[3..], [("reserve", 2), ("release", 2)]);
 }

@@ -235,6 +235,7 @@ impl Scene {
         let renewal = Renewal {
             not_after: standing.end(),
             standing,
+            unwatched_until: None,
         };
         self.registry.renew_one(live, &renewal)
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::document::{OnConflict, PerDevice, SessionRule};
 use crate::gate::standing::Standing;
 use crate::principal::Principal;
+use crate::request::testing::block_on;
 use crate::secret::Digest;
 
 fn opening(deadline: Option<i64>, idle: u64) -> Opening {
@@ -111,6 +112,7 @@ fn renewal(end: Option<i64>) -> Renewal {
     Renewal {
         standing: Standing::default(),
         not_after: end.map(UnixTime::from_secs),
+        unwatched_until: None,
     }
 }
 
@@ -207,8 +209,9 @@ fn whoever_makes_room_is_closed_and_others_are_not() {
     };
     let place = || registry.claims.reserve(ANYBODY, per_device, at(0)).unwrap();
     let (first, second) = (open(1), open(2));
-    assert_eq!(registry.take_place(&first, place(), at(0)), Ok(0));
-    assert_eq!(registry.take_place(&second, place(), at(0)), Ok(1));
+    let take = |session| block_on(registry.take_place(session, place(), at(0)));
+    assert_eq!(take(&first), Ok(0));
+    assert_eq!(take(&second), Ok(1));
     assert_eq!(closed_for(&first), Some(CloseReason::Replaced));
     assert_eq!(closed_for(&second), None);
     drop(first);

@@ -104,6 +104,14 @@ impl Builder {
     /// Writes the configuration, starts the gate and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(self) -> Gate {
+        let mut gate = self.start_without_waiting();
+        gate.wait_until_ready();
+        gate
+    }
+
+    /// As [`Self::start`], for a gate that is not ready for some time.
+    #[track_caller]
+    pub(crate) fn start_without_waiting(self) -> Gate {
         self.start_at("imgate.yaml", |directory, configuration| {
             write_file(directory, "imgate.yaml", configuration);
         })
@@ -113,9 +121,10 @@ impl Builder {
     #[track_caller]
     pub(crate) fn start_with_volume(self, files: &[(&str, &str)]) -> (Gate, Volume) {
         let volume = Volume::new(&self.directory.path().join("volume"));
-        let gate = self.start_at("volume/imgate.yaml", |_, configuration| {
+        let mut gate = self.start_at("volume/imgate.yaml", |_, configuration| {
             volume.swap(&[files, &[("imgate.yaml", configuration)]].concat());
         });
+        gate.wait_until_ready();
         (gate, volume)
     }
 
@@ -149,7 +158,7 @@ impl Builder {
             .current_dir(self.directory.path());
         command.envs(self.environment);
         let process = Process::start(&mut command);
-        let mut gate = Gate {
+        Gate {
             process,
             address,
             second_address,
@@ -158,9 +167,7 @@ impl Builder {
             prelude,
             an_upstream: self.an_upstream,
             directory: self.directory,
-        };
-        gate.wait_until_ready();
-        gate
+        }
     }
 }
 
@@ -195,7 +202,7 @@ impl Gate {
     }
 
     #[track_caller]
-    fn wait_until_ready(&mut self) {
+    pub(crate) fn wait_until_ready(&mut self) {
         eventually("the gate is ready", || {
             if let Some(status) = self.process.has_ended() {
                 panic!(

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use redis::{Client, Connection};
+use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
 use super::net;
@@ -79,6 +79,27 @@ impl Redis {
                 .query::<String>(&mut self.try_connect()?)
                 .ok()
         });
+    }
+
+    /// Lets the server hang: it takes connections and answers nothing.
+    pub(crate) fn freeze(&self) {
+        self.process().signal(Signal::Stop);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process().signal(Signal::Cont);
+    }
+
+    fn process(&self) -> &Process {
+        self.server.as_ref().expect("redis-server is running")
+    }
+
+    /// Runs one command with these words.
+    #[track_caller]
+    pub(crate) fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::Cmd::new();
+        command.arg(words);
+        command.query(&mut self.connect()).expect("an answer")
     }
 
     /// Sets a key that stays for so long.

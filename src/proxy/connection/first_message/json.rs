@@ -56,7 +56,8 @@ pub(super) async fn introduce(
     // Whoever has proven something no longer takes a stranger's place.
     drop(seat);
     let _busy = shared.in_flight();
-    let place = match stranger.may_open(&permit) {
+    let id = request_id::session_id();
+    let place = match stranger.may_open(&permit, id).await {
         Ok(place) => place,
         Err((reason, word)) => {
             record.finish(Outcome::Closed { reason: word });
@@ -64,7 +65,8 @@ pub(super) async fn introduce(
             return None;
         }
     };
-    let Some((id, switched)) = handshake(stranger, &kept, &policy, &permit, &record).await else {
+    let made = handshake(stranger, &kept, &policy, (&permit, id), &record);
+    let Some(switched) = made.await else {
         record.finish(Outcome::Closed { reason: "upstream" });
         end(&mut client, Some(CloseReason::TryAgain)).await;
         return None;
@@ -94,9 +96,9 @@ async fn handshake(
     stranger: &Stranger,
     kept: &Kept,
     policy: &Arc<Policy>,
-    permit: &Permit<'_>,
+    (permit, id): (&Permit<'_>, SessionId),
     record: &Record<'_>,
-) -> Option<(SessionId, Switched)> {
+) -> Option<Switched> {
     let worker = &stranger.worker;
     let connection = Connection {
         worker,
@@ -114,7 +116,6 @@ async fn handshake(
     let checked = syntax::check(&head).ok()?;
     let arrived = (stranger.who.request_id, stranger.who.started);
     let asked = connection.asked(policy, &head, &checked, &kept.head, arrived);
-    let id = request_id::session_id();
     // The client has been told of this protocol already.
     let chosen = asked.offered().next();
     let handshaken = upgrade::handshake(
@@ -131,7 +132,7 @@ async fn handshake(
     )
     .await;
     let failure = match handshaken {
-        Ok(Handshaken::Switched(switched)) => return Some((id, switched)),
+        Ok(Handshaken::Switched(switched)) => return Some(switched),
         Ok(Handshaken::Declined(_)) => Failure::Upstream(DECLINED),
         Err(failure) => failure,
     };

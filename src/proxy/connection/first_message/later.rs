@@ -154,10 +154,10 @@ impl Again {
     fn renew(&self, policy: &Policy, permit: &Permit<'_>) {
         let shared = &self.stranger.worker.shared;
         let admission = permit.admission.as_ref();
-        let renewal = Renewal {
-            standing: Standing::of_message(permit, policy, &self.stranger.entrance),
-            not_after: admission.and_then(|admission| admission.not_after),
-        };
+        let renewal = Renewal::new(
+            Standing::of_message(permit, policy, &self.stranger.entrance),
+            admission.and_then(|admission| admission.not_after),
+        );
         shared.registry.renew_one(&self.live, &renewal);
         if is_overtaken(shared, permit) {
             // It has the new proof by now, so whatever came meanwhile is asked of it.

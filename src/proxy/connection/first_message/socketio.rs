@@ -61,7 +61,7 @@ pub(super) async fn introduce(
     };
     drop(seat);
     let _busy = shared.in_flight();
-    let place = match stranger.may_open(&permit) {
+    let place = match stranger.may_open(&permit, id).await {
         Ok(place) => place,
         Err((reason, word)) => {
             record.finish(Outcome::Closed { reason: word });

@@ -262,6 +262,7 @@ fn sessions_of_one_renewal_have_each_their_own_turn() {
     let renewal = Renewal {
         standing,
         not_after: None,
+        unwatched_until: None,
     };
     for user in &users {
         scene.registry.renew_one(user.session.live(), &renewal);
