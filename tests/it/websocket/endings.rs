@@ -38,24 +38,33 @@ enum Order {
     Wait,
     /// Time alone, if the client says nothing.
     BeSilent,
-    /// The gate is told.
-    Tell(fn(&Gate)),
+    /// The gate is told, perhaps by another client, which then stays.
+    Tell(fn(&Gate) -> Option<RawClient>),
     /// The client sends this.
     Send(&'static [u8]),
 }
 
-const REASONS: [Reason; 6] = [
+const REASONS: [Reason; 7] = [
     Reason {
         name: "expired",
         code: 4401,
         text: "token expired",
         target: "/member",
-        headers: || {
-            let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
-            let token = jwt("h", Algorithm::HS256, &key, &claims("7", 4));
-            format!("Authorization: Bearer {token}\r\n")
-        },
+        headers: || member(4),
         order: Order::Wait,
+    },
+    Reason {
+        name: "replaced",
+        code: 4409,
+        text: "replaced by another login",
+        target: "/one",
+        headers: || member(60),
+        order: Order::Tell(|gate| {
+            let mut successor = gate.client();
+            successor.send(handshake("/one", &member(60)));
+            assert_eq!(successor.answer().status(), 101);
+            Some(successor)
+        }),
     },
     Reason {
         name: "revoked",
@@ -63,7 +72,10 @@ const REASONS: [Reason; 6] = [
         text: "revoked",
         target: "/events",
         headers: || "X-App-Key: key-a\r\n".to_owned(),
-        order: Order::Tell(|gate| gate.reload(&everything().replace(KEY_A, ""))),
+        order: Order::Tell(|gate| {
+            gate.reload(&everything().replace(KEY_A, ""));
+            None
+        }),
     },
     Reason {
         name: "policy_changed",
@@ -71,7 +83,10 @@ const REASONS: [Reason; 6] = [
         text: "log in again",
         target: "/ws",
         headers: im_web,
-        order: Order::Tell(|gate| gate.reload(&everything().replace("im_web, ", ""))),
+        order: Order::Tell(|gate| {
+            gate.reload(&everything().replace("im_web, ", ""));
+            None
+        }),
     },
     Reason {
         name: "shutting_down",
@@ -79,7 +94,10 @@ const REASONS: [Reason; 6] = [
         text: "going away",
         target: "/ws",
         headers: im_web,
-        order: Order::Tell(|gate| gate.signal(Signal::Int)),
+        order: Order::Tell(|gate| {
+            gate.signal(Signal::Int);
+            None
+        }),
     },
     Reason {
         name: "idle",
@@ -102,11 +120,20 @@ const REASONS: [Reason; 6] = [
 
 const KEY_A: &str = "{ id: a, secret: { value: key-a } }, ";
 
+/// The same user each time.
+fn member(seconds: i64) -> String {
+    let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
+    let mut claims = claims("7", seconds);
+    claims["dev"] = "web".into();
+    let token = jwt("h", Algorithm::HS256, &key, &claims);
+    format!("Authorization: Bearer {token}\r\n")
+}
+
 fn im_web() -> String {
     super::good_headers()
 }
 
-/// The policy of all WebSocket tests, and a route with app keys.
+/// The policy of all WebSocket tests, a route with app keys, and one for a single socket.
 fn everything() -> String {
     let keys = format!(
         "authenticators:\n  partners:\n    from: [{{ header: X-App-Key }}]\n    \
@@ -115,7 +142,9 @@ fn everything() -> String {
     let policy = policy().replacen("authenticators:\n", &keys, 1);
     format!(
         "{policy}  - {{ name: events, match: {{ path: /events }}, websocket: true, \
-         require: {{ any_of: [partners] }}, upstream: ws }}\n"
+         require: {{ any_of: [partners] }}, upstream: ws }}\n  \
+         - {{ name: one, match: {{ path: /one }}, websocket: true, require: {{ any_of: [member] }}, \
+         session: {{ per_device: 1 }}, upstream: ws }}\n"
     )
 }
 
@@ -125,6 +154,7 @@ struct Trial {
     client: RawClient,
     /// How the backend saw it end, and when.
     ends: Arc<Mutex<Option<(End, Instant)>>>,
+    other: Option<RawClient>,
     _backend: Server,
 }
 
@@ -145,7 +175,8 @@ impl Reason {
             let (speak, stream) = (speak.clone(), wire.stream().try_clone().unwrap());
             let speaking = thread::spawn(move || speak(stream));
             let end = read_to_close(&mut wire, echo);
-            *seen.lock() = Some((end, Instant::now()));
+            // The first one to end; a successor ends with the trial.
+            seen.lock().get_or_insert((end, Instant::now()));
             drop(wire);
             speaking.join().unwrap();
         });
@@ -159,6 +190,7 @@ impl Reason {
             gate,
             client,
             ends,
+            other: None,
             _backend: backend,
         }
     }
@@ -167,7 +199,7 @@ impl Reason {
     fn order(&self, trial: &mut Trial) {
         match self.order {
             Order::Wait | Order::BeSilent => {}
-            Order::Tell(tell) => tell(&trial.gate),
+            Order::Tell(tell) => trial.other = tell(&trial.gate),
             Order::Send(bytes) => trial.client.send(bytes),
         }
     }
@@ -298,7 +330,7 @@ fn the_code_comes_through_under_full_load() {
                 assert!(trial.client.frame() == echoed);
             }
             if let Order::Tell(tell) = reason.order {
-                tell(&trial.gate);
+                trial.other = tell(&trial.gate);
             }
             let close = loop {
                 let frame = trial.client.frame();
