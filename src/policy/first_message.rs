@@ -103,14 +103,13 @@ mod tests {
             ("both", "header: Authorization }, { header: CLIENT_KEY"),
             ("neither", "query: token"),
         ];
-        let authenticators: String = places
-            .iter()
-            .map(|(name, place)| {
-                format!(
-                    "  {name}: {{ from: [{{ {place} }}], app_key: {{ keys: [{{ id: a, secret: {{ value: k }} }}] }} }}\n"
-                )
-            })
-            .collect();
+        let authenticators = places.map(|(name, place)| {
+            format!(
+                "  {name}: {{ from: [{{ {place} }}], \
+                 app_key: {{ keys: [{{ id: a, secret: {{ value: k }} }}] }} }}\n"
+            )
+        });
+        let authenticators = authenticators.concat();
         for (names, is_clear) in [
             ("user", true),
             ("client, user", true),

@@ -31,6 +31,9 @@ mod conformance;
 /// How the gate leaves: what is still served, who is told when, and what a second signal does.
 #[cfg(test)]
 mod drain;
+/// Credentials in the first message of a socket.
+#[cfg(test)]
+mod first_message;
 /// Plain HTTP is carried to the backend and back unharmed.
 #[cfg(test)]
 mod http;
