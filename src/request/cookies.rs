@@ -1,9 +1,10 @@
 //! The cookies of a request, read in one way: that of RFC 6265 §4.2.1, which browsers write.
 //!
 //! Browsers send back whatever a server once set, so other cookies may hold anything. Where a name
-//! matters, [`is_ambiguous`] tells whether another usual reader would find it elsewhere, or another
-//! value under it: one that also parts cookies at commas or blanks, lets a quoted value run across
-//! semicolons, obeys `$Version` (RFC 2965), trims names, or passes over a name that is empty.
+//! matters, [`Request::cookie_ambiguous`] tells whether another usual reader would find it
+//! elsewhere, or another value under it: one that also parts cookies at commas or blanks, lets a
+//! quoted value run across semicolons, obeys `$Version` (RFC 2965), trims names, or passes over a
+//! name that is empty.
 
 use std::borrow::Cow;
 
