@@ -71,7 +71,7 @@ mod tests {
             max_session: longest,
             ..SessionRule::default()
         };
-        let hour = Some(Duration::from_secs(3600));
+        let hour = Some(Duration::from_hours(1));
         for (at_expiry, longest, not_after, expected) in [
             (AtExpiry::Close, None, None, None),
             (AtExpiry::Close, None, Some(at(500)), Some(at(500))),

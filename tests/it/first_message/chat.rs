@@ -88,7 +88,7 @@ impl Chat {
 
     /// A client that has connected and has not said who it is.
     #[track_caller]
-    pub(super) fn introduced(&self, gate: &Gate) -> RawClient {
+    pub(super) fn introduced(gate: &Gate) -> RawClient {
         let mut client = accepted(gate, SOCKET, "");
         assert!(client.frame() == text(OPEN));
         client.send_frame(&text("40"));

@@ -129,12 +129,10 @@ fn the_credential_moves_into_the_handshake_or_goes_nowhere() {
     }
 }
 
-#[test]
-fn what_does_not_convince_ends_with_4401() {
-    let backend = WsBackend::echo();
-    let gate = gate_before(backend.address()).start();
+/// What a client says first, and what it is told and counted as.
+fn unconvincing() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
     let part = |opcode, payload: &str| Frame::part(opcode, payload).masked();
-    for (case, sent, code, reason) in [
+    vec![
         ("no json", text("hello").masked(), 4401, "malformed"),
         (
             "no token",
@@ -217,7 +215,14 @@ fn what_does_not_convince_ends_with_4401() {
             1002,
             "malformed",
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn what_does_not_convince_ends_with_4401() {
+    let backend = WsBackend::echo();
+    let gate = gate_before(backend.address()).start();
+    for (case, sent, code, reason) in unconvincing() {
         let labels = [("route", "json"), ("result", "deny"), ("reason", reason)];
         let before = gate.metrics().value("imgate_auth_decisions_total", &labels);
         let mut client = accepted(&gate, "/json", "");

@@ -84,7 +84,7 @@ fn a_key_that_is_removed_while_the_backend_hesitates_opens_nothing() {
 fn a_key_that_is_removed_during_the_introduction_counts_no_more() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = backend.introduced(&gate);
+    let mut client = Chat::introduced(&gate);
     gate.reload_and_wait(&policy().replace("value: client-key", "value: another-key"));
     client.send_frame(&text(auth2("1", "client-key", &token("7", 60))));
     assert!(client.frame().payload.starts_with(b"431["));

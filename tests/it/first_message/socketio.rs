@@ -54,7 +54,7 @@ fn the_two_are_introduced_and_the_rest_waits() {
     wait_until_waiting(&gate, 1);
     let token = token("7", 60);
     let event = auth2("", "client-key", &token);
-    client.send(&[text(event.as_str()).masked(), text("3").masked()].concat());
+    client.send([text(event.as_str()).masked(), text("3").masked()].concat());
     // What has waited comes first, in its order and with nothing missing.
     for expected in [
         r#"42["announcement","for members"]"#,
@@ -81,7 +81,7 @@ fn the_two_are_introduced_and_the_rest_waits() {
 fn the_sdk_for_flutter_gets_the_answer_to_conf_before_it_goes_on() {
     let backend = Chat::saying(&["2"]);
     let gate = gate_before(backend.address()).start();
-    let mut client = backend.introduced(&gate);
+    let mut client = Chat::introduced(&gate);
     assert!(client.frame() == text("2"));
     client.send_frame(&text("3"));
     client.send_frame(&text(r#"420["conf",{"encoding":"base64"}]"#));
@@ -109,7 +109,7 @@ fn an_auth2_that_fails_is_answered_as_the_server_would() {
     };
     let good = token("7", 60);
 
-    let mut plain = backend.introduced(&gate);
+    let mut plain = Chat::introduced(&gate);
     plain.send_frame(&text(auth2("7", "client-key", "forged")));
     let frame = plain.frame();
     assert!(frame.payload.starts_with(b"437["));
@@ -120,7 +120,7 @@ fn an_auth2_that_fails_is_answered_as_the_server_would() {
     assert_eq!(close_code(&mut plain), 4401);
     assert_eq!(backend.first_end(), End::Close(4401));
 
-    let mut base64 = backend.introduced(&gate);
+    let mut base64 = Chat::introduced(&gate);
     base64.send_frame(&text(r#"420["conf",{"encoding":"base64"}]"#));
     base64.frame();
     base64.send_frame(&text(auth2("1", "other-key", &good)));
@@ -131,7 +131,7 @@ fn an_auth2_that_fails_is_answered_as_the_server_would() {
     assert_eq!(answer["error"]["code"], "INVALID_CLIENT_KEY");
     assert_eq!(close_code(&mut base64), 4401);
 
-    let mut silent = backend.introduced(&gate);
+    let mut silent = Chat::introduced(&gate);
     silent.send_frame(&text(auth2("", "client-key", &token("7", -5))));
     assert!(silent.frame() == text("41"));
     assert_eq!(close_code(&mut silent), 4401);
@@ -185,7 +185,7 @@ fn a_stranger_who_says_more_than_it_may_is_done() {
         ),
         (
             "a duplicate key",
-            text(good.replace("{", r#"{"CLIENT_KEY":"client-key","#)).masked(),
+            text(good.replace('{', r#"{"CLIENT_KEY":"client-key","#)).masked(),
         ),
         (
             "another copy of the token",
@@ -193,7 +193,7 @@ fn a_stranger_who_says_more_than_it_may_is_done() {
         ),
         (
             "the other spelling with another value",
-            text(good.replace("{", r#"{"IM-CLIENT-KEY":"other","#)).masked(),
+            text(good.replace('{', r#"{"IM-CLIENT-KEY":"other","#)).masked(),
         ),
         ("no token", text(good.replace(&token, "")).masked()),
         (
@@ -211,7 +211,7 @@ fn a_stranger_who_says_more_than_it_may_is_done() {
             text(format!("42[\"conf\",{{\"x\":\"{}\"}}]", "x".repeat(65_536))).masked(),
         ),
     ] {
-        let mut client = backend.introduced(&gate);
+        let mut client = Chat::introduced(&gate);
         client.send(&sent);
         assert_eq!(close_code(&mut client), 4401, "{case}");
     }
@@ -300,7 +300,7 @@ fn an_upstream_that_is_not_there_or_goes_is_told_apart() {
 fn a_client_that_leaves_the_introduction_is_missed_on_the_other_side() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = backend.introduced(&gate);
+    let mut client = Chat::introduced(&gate);
     client.send_frame(&Frame::close(4321));
     assert_eq!(close_code(&mut client), 4321);
     assert_eq!(backend.first_end(), End::Close(4321));
@@ -310,7 +310,7 @@ fn a_client_that_leaves_the_introduction_is_missed_on_the_other_side() {
 fn a_session_that_has_begun_ends_with_its_token() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = backend.introduced(&gate);
+    let mut client = Chat::introduced(&gate);
     client.send_frame(&text(auth2("1", "client-key", &token("7", 3))));
     assert!(client.frame() == text(r#"431["eyJSQyI6MH0="]"#));
     assert_eq!(close_code(&mut client), 4401);

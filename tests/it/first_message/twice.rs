@@ -10,8 +10,8 @@ use super::chat::{Chat, auth2};
 use super::{close_code, gate_before, text, token};
 
 /// A client that is known, with a token for so many seconds.
-fn known(backend: &Chat, gate: &Gate, seconds: i64) -> RawClient {
-    let mut client = backend.introduced(gate);
+fn known(gate: &Gate, seconds: i64) -> RawClient {
+    let mut client = Chat::introduced(gate);
     client.send_frame(&text(auth2("0", "client-key", &token("7", seconds))));
     assert!(client.frame() == text(r#"430["eyJSQyI6MH0="]"#));
     client
@@ -21,7 +21,7 @@ fn known(backend: &Chat, gate: &Gate, seconds: i64) -> RawClient {
 fn the_same_user_prolongs_the_session() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = known(&backend, &gate, 3);
+    let mut client = known(&gate, 3);
     let again = auth2("5", "client-key", &token("7", 60));
     client.send_frame(&text(again.as_str()));
     assert!(client.frame() == text(r#"435["eyJSQyI6MH0="]"#));
@@ -36,7 +36,7 @@ fn the_same_user_prolongs_the_session() {
 fn a_shorter_token_does_not_shorten_the_session() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = known(&backend, &gate, 60);
+    let mut client = known(&gate, 60);
     client.send_frame(&text(auth2("5", "client-key", &token("7", 2))));
     client.frame();
     pause(Duration::from_secs(3));
@@ -90,7 +90,7 @@ fn somebody_else_or_nobody_ends_the_session() {
             1009,
         ),
     ] {
-        let mut client = known(&backend, &gate, 60);
+        let mut client = known(&gate, 60);
         let before = backend.heard().len();
         client.send_frame(&text(said));
         assert_eq!(close_code(&mut client), code, "{case}");
@@ -105,7 +105,7 @@ fn somebody_else_or_nobody_ends_the_session() {
 fn fragments_are_put_together_before_they_are_judged() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = known(&backend, &gate, 60);
+    let mut client = known(&gate, 60);
     let other = auth2("", "client-key", &token("8", 60));
     let (one, two) = other.split_at(6);
     client.send_frame(&Frame::part(frames::TEXT, one));
@@ -117,7 +117,7 @@ fn fragments_are_put_together_before_they_are_judged() {
 fn other_messages_pass_as_they_are() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = known(&backend, &gate, 60);
+    let mut client = known(&gate, 60);
     let texts = [
         r#"42["chat message","auth2"]"#,
         r#"42["chat message",["auth2","t",{}]]"#,
