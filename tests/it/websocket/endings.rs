@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -303,6 +304,12 @@ fn the_code_comes_behind_the_large_frames_that_are_under_way() {
     );
 }
 
+/// So many messages are written at once.
+const BURST: usize = 50;
+/// So many are on their way at a time: more than a busy machine echoes before the deadlines would
+/// not be a load, but a backlog.
+const UNDER_WAY: usize = 5_000;
+
 #[test]
 fn the_code_comes_through_under_full_load() {
     let echoed = Frame::new(frames::TEXT, "x".repeat(64));
@@ -311,34 +318,45 @@ fn the_code_comes_through_under_full_load() {
         |reason| {
             let mut trial = reason.begin(drop, true);
             let mut stream = trial.client.wire().stream().try_clone().unwrap();
-            let burst = echoed.masked().repeat(50);
+            let burst = echoed.masked().repeat(BURST);
             // What breaks the framing has to come from the one who sends.
             let at_last: &[u8] = match reason.order {
                 Order::Send(bytes) => bytes,
                 Order::Wait | Order::BeSilent | Order::Tell(_) => &[],
             };
+            let echoes = Arc::new(AtomicUsize::new(0));
+            let seen = Arc::clone(&echoes);
             let sending = thread::spawn(move || {
-                let start = Instant::now();
+                let (start, mut sent) = (Instant::now(), 0);
                 while stream.write_all(&burst).is_ok() {
+                    sent += BURST;
+                    while sent > seen.load(Ordering::Relaxed).saturating_add(UNDER_WAY) {
+                        pause(Duration::from_millis(1));
+                    }
                     if !at_last.is_empty() && start.elapsed() > Duration::from_millis(500) {
                         let _ = stream.write_all(at_last);
                         return;
                     }
                 }
             });
+            let mut next = || {
+                echoes.fetch_add(1, Ordering::Relaxed);
+                trial.client.frame()
+            };
             for _ in 0..200 {
-                assert!(trial.client.frame() == echoed);
+                assert!(next() == echoed);
             }
             if let Order::Tell(tell) = reason.order {
                 trial.other = tell(&trial.gate);
             }
             let close = loop {
-                let frame = trial.client.frame();
+                let frame = next();
                 if frame.opcode == frames::CLOSE {
                     break frame;
                 }
                 assert!(frame == echoed, "{}: a whole frame", reason.name);
             };
+            echoes.store(usize::MAX, Ordering::Relaxed);
             reason.is_seen_by_client(&close, &mut trial.client);
             reason.is_seen_by_backend(&trial);
             drop(trial.client);
