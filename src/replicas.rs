@@ -42,6 +42,7 @@ mod pulse;
 mod renew;
 mod revoke;
 mod script;
+mod sessions;
 
 use ask::Questions;
 pub use id::ProcessId;
@@ -49,6 +50,7 @@ pub use keeper::Keeper;
 use keys::Keys;
 pub use renew::{Prolonged, renew};
 pub use revoke::{Lifted, Revoked, lift, revoke};
+pub use sessions::{Ended, Listing, end, list};
 
 /// What this process knows of the others, and what it still has to tell them.
 #[derive(Debug)]
@@ -134,10 +136,12 @@ impl Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     Answer,
+    End,
     /// Nothing that a replica of this version writes.
     Garbled,
     Joined,
     Lifted,
+    List,
     Renewal,
     Replaced,
     /// Everything was read again, since something may have been missed.
@@ -146,11 +150,13 @@ pub enum Heard {
 }
 
 impl Heard {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Answer,
+        Self::End,
         Self::Garbled,
         Self::Joined,
         Self::Lifted,
+        Self::List,
         Self::Renewal,
         Self::Replaced,
         Self::Reread,
@@ -161,9 +167,11 @@ impl Heard {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Answer => "answer",
+            Self::End => "end",
             Self::Garbled => "garbled",
             Self::Joined => "joined",
             Self::Lifted => "lifted",
+            Self::List => "list",
             Self::Renewal => "renewal",
             Self::Replaced => "replaced",
             Self::Reread => "reread",

@@ -13,6 +13,7 @@ use crate::gate::standing::Standing;
 use crate::principal::{ClaimKey, Principal};
 use crate::scheme::Rejection;
 
+pub mod chosen;
 pub mod claims;
 pub mod deadline;
 pub mod live;

@@ -93,7 +93,16 @@ impl Drop for Question {
 impl Replicas {
     /// Tells all others something and waits for what they say.
     pub(super) async fn ask(&self, kind: &'static str, body: &str) -> Result<Gathered, Unshared> {
-        let question = self.questions.open();
+        self.ask_by(self.questions.open(), kind, body).await
+    }
+
+    /// The same with a question that is open already.
+    pub(super) async fn ask_by(
+        &self,
+        question: Question,
+        kind: &'static str,
+        body: &str,
+    ) -> Result<Gathered, Unshared> {
         let mut commands = Pipeline::new();
         commands.add_command(self.telling(Some(question.id), kind, body));
         let answer = self.request(Operation::Ask, &commands).await?.pop();

@@ -14,6 +14,7 @@ use crate::revocation::RevocationId;
 use crate::revocation::entry::Entry;
 use crate::secret::Digest;
 use crate::session::SessionId;
+use crate::session::chosen::Chosen;
 use crate::session::live::Renewal;
 use crate::wire::record;
 
@@ -28,8 +29,12 @@ pub(super) struct Event {
 #[derive(Debug)]
 pub(super) enum Body {
     Answer(Said),
+    /// Sessions are to be closed.
+    End(Chosen),
     /// A process is about to follow the stream.
     Joined,
+    /// Sessions are to be shown.
+    List(Chosen),
     Renewal(Renewing),
     /// A session has lost its place to another.
     Replaced(ProcessId, SessionId),
@@ -73,7 +78,9 @@ struct WrittenRenewal {
 /// The kinds as they are written; one word each, for metrics too.
 pub(super) mod kind {
     pub(in crate::replicas) const ANSWER: &str = "answer";
+    pub(in crate::replicas) const END: &str = "end";
     pub(in crate::replicas) const JOINED: &str = "joined";
+    pub(in crate::replicas) const LIST: &str = "list";
     pub(in crate::replicas) const RENEWAL: &str = "renewal";
     pub(in crate::replicas) const REPLACED: &str = "replaced";
     pub(in crate::replicas) const REVOCATION: &str = "revocation";
@@ -155,7 +162,9 @@ impl Event {
         };
         let body = match str::from_utf8(kind).ok()? {
             kind::ANSWER => Body::Answer(record::read(body)?),
+            kind::END => Body::End(record::read(body)?),
             kind::JOINED => body.is_empty().then_some(Body::Joined)?,
+            kind::LIST => Body::List(record::read(body)?),
             kind::RENEWAL => Body::Renewal(Renewing::decode(body)?),
             kind::REPLACED => {
                 let (process, session) = holder(body)?;

@@ -22,6 +22,7 @@ use crate::replicas::pulse::replaced;
 use crate::replicas::renew::renewed;
 use crate::replicas::revoke::enforce;
 use crate::replicas::script::LONGEST_STREAM;
+use crate::replicas::sessions::ended;
 use crate::replicas::{Heard, Operation, Replicas, Unshared, answer};
 use crate::revocation::entry::Entry;
 use crate::revocation::{Merged, RevocationId};
@@ -185,6 +186,19 @@ impl Replicas {
                 self.metrics.heard(Heard::Answer);
                 if let Some(question) = event.question {
                     self.questions.answered(question, event.from, said);
+                }
+            }
+            Body::End(chosen) => {
+                self.metrics.heard(Heard::End);
+                if !is_own && let Some(question) = event.question {
+                    self.say(question, ended(shared, &chosen)).await;
+                }
+            }
+            Body::List(chosen) => {
+                self.metrics.heard(Heard::List);
+                if !is_own && let Some(question) = event.question {
+                    let said = self.lay_down(shared, &chosen, question).await;
+                    self.say(question, said).await;
                 }
             }
             Body::Joined => self.metrics.heard(Heard::Joined),

@@ -8,11 +8,12 @@
 //! | `claim:<user and device>` | a sorted set: `<process>/<session>` → when it took its place |
 //! | `replaced:<user and device>` | a list: when somebody was last replaced |
 //! | `holdings:<process>` | a set: `<user and device>/<session>`, what a process has to give back |
+//! | `answers:<question>` | a hash, for seconds: process → its part of a long answer |
 //!
 //! Times are the server's own, so that the clocks of replicas need not agree.
 
 use crate::principal::ClaimKey;
-use crate::replicas::id::ProcessId;
+use crate::replicas::id::{ProcessId, QuestionId};
 
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -46,6 +47,10 @@ impl Keys {
 
     pub(super) fn replaced(&self, key: ClaimKey) -> String {
         format!("{}replaced:{}", self.prefix, key.0.to_hex())
+    }
+
+    pub(super) fn answers(&self, question: QuestionId) -> String {
+        format!("{}answers:{question}", self.prefix)
     }
 
     pub(super) fn holdings_of(&self, process: ProcessId) -> String {

@@ -17,7 +17,7 @@ use crate::scheme::compact::Compact;
 use crate::scheme::json;
 use crate::scheme::jwt::{Algorithm, Key, KeyMaterial, VerifyingKey};
 use crate::scheme::token_digest;
-use crate::secret::{Digest, Secret};
+use crate::secret::Secret;
 
 /// More than any token; the rest of the input is not read.
 const MAX_INPUT: u64 = 128 * 1024;
@@ -93,7 +93,7 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
         },
     );
     // By which `revocations` names a token: without its signature.
-    lines.add("token_sha256", &hex(&token_digest(token.as_bytes())));
+    lines.add("token_sha256", &token_digest(token.as_bytes()).to_hex());
     let signature = match (secret, &compact) {
         (None, _) => "not checked (give --secret-file or --secret-env)",
         (Some(_), Err(_)) => "not checked, since the gate would not",
@@ -101,14 +101,6 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
     };
     lines.add("signature", signature);
     Ok(lines.0)
-}
-
-fn hex(digest: &Digest) -> String {
-    digest.as_bytes().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn check_signature(token: &Compact<'_>, secret: &Secret) -> Result<&'static str, TokenError> {

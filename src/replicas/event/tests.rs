@@ -37,6 +37,13 @@ fn each_kind_is_read_as_it_is_written() {
     };
     assert!(matches!(read(kind::ANSWER, &said.encode()), Body::Answer(read) if read == said));
     assert!(matches!(read(kind::JOINED, ""), Body::Joined));
+    let chosen = Chosen {
+        user: Some("7".to_owned()),
+        ..Chosen::default()
+    };
+    let body = record::write(&chosen).unwrap();
+    assert!(matches!(read(kind::END, &body), Body::End(read) if read == chosen));
+    assert!(matches!(read(kind::LIST, &body), Body::List(read) if read == chosen));
     assert!(matches!(
         read(kind::REPLACED, &format!("{ID}/{ID}")),
         Body::Replaced(_, SessionId(0xabc))
@@ -74,6 +81,8 @@ fn what_may_have_been_a_revocation_is_told_apart() {
         (event("of a later version", "", &body), false),
         (event(kind::ANSWER, "", "{}"), false),
         (event(kind::JOINED, "", "x"), false),
+        (event(kind::END, "", "{}"), false),
+        (event(kind::LIST, "", "{}"), false),
         (event(kind::REPLACED, "", ID), false),
         (event(kind::RENEWAL, "", "{}"), false),
     ] {
@@ -86,7 +95,7 @@ proptest! {
     fn no_bytes_are_a_panic(
         fields in proptest::collection::vec(any::<Vec<u8>>(), 0..10),
         body in any::<Vec<u8>>(),
-        kind in prop_oneof!["answer", "joined", "renewal", "replaced", "revocation"],
+        kind in prop_oneof!["answer", "end", "joined", "list", "renewal", "replaced", "revocation"],
     ) {
         let _ = Event::decode(&StreamEntry { id: String::new(), fields });
         let mut known = event(&kind, "", "");

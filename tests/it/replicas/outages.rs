@@ -10,7 +10,9 @@ use super::super::support::gate::handshake;
 use super::super::support::redis::Redis;
 use super::super::support::wait::pause;
 use super::super::support::{Gate, RawClient, eventually};
-use super::{Backends, bearer, client, replicas, token, wait_until_up};
+use super::{
+    Backends, bearer, client, replicas, revoke, status, token, wait_for_status, wait_until_up,
+};
 
 /// Sockets at each replica.
 const SOCKETS: usize = 10;
@@ -115,17 +117,27 @@ fn a_store_that_restarts_empty_costs_nobody_a_session() {
     let (mut redis, backends) = (Redis::start(), Backends::start());
     let gates: [_; 3] = replicas(&redis, &backends);
     let mut lasting = client(&gates[0], "/one", &token("7")).connect();
+    assert_eq!(revoke(&gates[0], "9")["durable"], true);
     under_load(&gates, || {
         redis.stop();
         wait_until_down(&gates);
+        for gate in &gates {
+            assert_eq!(status(gate, &token("9")), 401);
+        }
         // Whoever comes now is served, and counted at one replica alone.
         let mut first = client(&gates[1], "/alone", &token("8")).connect();
         let refused = gates[1].send(handshake("/alone", &bearer(&token("8"))));
         assert_eq!(refused.status(), 429);
         first.echo("in the outage");
+        let revoked = revoke(&gates[1], "10");
+        assert_eq!(revoked["durable"], false, "{revoked}");
         redis.restart();
         gates.iter().for_each(wait_until_up);
         check_places(&redis, 3 * SOCKETS + 2);
+        for gate in &gates {
+            wait_for_status(gate, &token("9"), 401);
+            wait_for_status(gate, &token("10"), 401);
+        }
         let refused = gates[2].send(handshake("/alone", &bearer(&token("8"))));
         assert_eq!(refused.status(), 429, "everybody knows of it");
         first.echo("still here");
@@ -156,11 +168,22 @@ fn a_store_that_hangs_costs_nobody_a_session() {
             begin.elapsed()
         );
         wait_until_down(&gates);
+        let begin = Instant::now();
+        assert_eq!(revoke(&gates[2], "10")["durable"], false);
+        assert!(
+            begin.elapsed() < Duration::from_millis(400),
+            "{:?}",
+            begin.elapsed()
+        );
+        assert_eq!(status(&gates[2], &token("10")), 401, "in force at once");
         // Longer than all leases.
         pause(Duration::from_secs(10));
         redis.thaw();
         gates.iter().for_each(wait_until_up);
         check_places(&redis, 3 * SOCKETS + 3);
+        for gate in &gates {
+            wait_for_status(gate, &token("10"), 401);
+        }
         first.echo("still here");
         second.echo("still here");
         let _new = client(&gates[2], "/one", &token("8")).connect();

@@ -1,13 +1,15 @@
-//! A revocation that one replica makes holds at all of them. Here the test itself is that replica:
-//! what it writes is what a gate would write.
+//! What one replica says of a revocation holds at all of them. Here the test itself is that replica:
+//! what it writes is what a gate would write, or not quite.
 
 use std::time::Duration;
 
+use super::super::support::eventually;
 use super::super::support::mint::now;
 use super::super::support::redis::Redis;
 use super::super::support::wait::pause;
-use super::super::support::{Gate, eventually};
-use super::{Backends, bearer, client, replica, replicas, token, wait_until_up};
+use super::{
+    Backends, bearer, client, replica, replicas, status, token, wait_for_status, wait_until_up,
+};
 
 const US: &str = "0000000000000000000000000000feed";
 
@@ -45,17 +47,6 @@ fn tell(redis: &Redis, id: &str, entry: &str) {
 fn publish(redis: &Redis, id: &str, entry: &str) {
     redis.run::<u32>(&["HSET", "chat:revocations", id, entry]);
     tell(redis, id, entry);
-}
-
-fn status(gate: &Gate, token: &str) -> u16 {
-    gate.get("/api", &bearer(token)).status()
-}
-
-#[track_caller]
-fn wait_for_status(gate: &Gate, token: &str, expected: u16) {
-    eventually("the answer changes", || {
-        (status(gate, token) == expected).then_some(())
-    });
 }
 
 #[test]
