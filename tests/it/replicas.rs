@@ -125,7 +125,7 @@ fn token_with(subject: &str, seconds: i64, more: &[(&str, &str)]) -> String {
     let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
     let mut claims = claims(subject, seconds);
     for (name, value) in more {
-        claims[*name] = serde_json::Value::from(*value);
+        claims[*name] = Value::from(*value);
     }
     jwt("h", Algorithm::HS256, &key, &claims)
 }

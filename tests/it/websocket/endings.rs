@@ -312,13 +312,13 @@ const UNDER_WAY: usize = 5_000;
 
 #[test]
 fn the_code_comes_through_under_full_load() {
-    let echoed = Frame::new(frames::TEXT, "x".repeat(64));
+    let message = Frame::new(frames::TEXT, "x".repeat(64));
     each(
         |reason| !matches!(reason.order, Order::BeSilent),
         |reason| {
             let mut trial = reason.begin(drop, true);
             let mut stream = trial.client.wire().stream().try_clone().unwrap();
-            let burst = echoed.masked().repeat(BURST);
+            let burst = message.masked().repeat(BURST);
             // What breaks the framing has to come from the one who sends.
             let at_last: &[u8] = match reason.order {
                 Order::Send(bytes) => bytes,
@@ -344,7 +344,7 @@ fn the_code_comes_through_under_full_load() {
                 trial.client.frame()
             };
             for _ in 0..200 {
-                assert!(next() == echoed);
+                assert!(next() == message);
             }
             if let Order::Tell(tell) = reason.order {
                 trial.other = tell(&trial.gate);
@@ -354,7 +354,7 @@ fn the_code_comes_through_under_full_load() {
                 if frame.opcode == frames::CLOSE {
                     break frame;
                 }
-                assert!(frame == echoed, "{}: a whole frame", reason.name);
+                assert!(frame == message, "{}: a whole frame", reason.name);
             };
             echoes.store(usize::MAX, Ordering::Relaxed);
             reason.is_seen_by_client(&close, &mut trial.client);
