@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the black-box tests ROUNDS times and stops at the first failure. Each round asks the servers
-# of tests/paths for 10 000 paths of its own.
+# of tests/paths for 10 000 paths of its own, and holds 10 000 silent sessions.
 set -euo pipefail
 
 rounds=${1:?usage: soak.sh ROUNDS [test name filter]}
@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 for round in $(seq "$rounds"); do
   echo "soak: round $round of $rounds"
   IMGATE_PATHS=${IMGATE_PATHS:-10000} IMGATE_PATHS_SEED=$round \
+    IMGATE_TEST_SESSIONS=${IMGATE_TEST_SESSIONS:-10000} \
     "${CARGO:-cargo}" test --locked --quiet --test it -- ${filter:+"$filter"}
 done
 echo "soak: $rounds rounds passed"

@@ -1,6 +1,7 @@
 //! Sa-Token as RuoYi issues it, its sessions in a real Redis: the token's signature proves who
 //! made it, the key in Redis whether it still counts.
 
+mod hanging;
 mod living;
 
 use super::support::gate::Gate;

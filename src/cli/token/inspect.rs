@@ -93,7 +93,7 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
         },
     );
     // By which `revocations` names a token: without its signature.
-    lines.add("token_sha256", &token_digest(token.as_bytes()).to_hex());
+    lines.add("sha256", &token_digest(token.as_bytes()).to_hex());
     let signature = match (secret, &compact) {
         (None, _) => "not checked (give --secret-file or --secret-env)",
         (Some(_), Err(_)) => "not checked, since the gate would not",

@@ -141,7 +141,7 @@ fn a_jwt_is_minted_and_inspected() {
     );
     assert_eq!(line(&shown, "exp"), "2025-06-15T15:11:40Z (in 5m)");
     assert_eq!(line(&shown, "iat"), "2025-06-15T15:06:40Z (0s ago)");
-    assert_eq!(line(&shown, "token_sha256").len(), 64);
+    assert_eq!(line(&shown, "sha256").len(), 64);
     assert!(line(&shown, "signature").starts_with("not checked"));
 }
 

@@ -153,7 +153,7 @@ fn a_store_that_hangs_costs_nobody_a_session() {
     let gates: [_; 3] = replicas(&redis, &backends);
     let mut lasting = client(&gates[0], "/one", &token("7")).connect();
     under_load(&gates, || {
-        redis.freeze();
+        redis.pause();
         // The first who asks waits for the time limit, and nobody after that.
         let begin = Instant::now();
         let mut first = client(&gates[1], "/one", &token("8")).connect();
@@ -178,7 +178,7 @@ fn a_store_that_hangs_costs_nobody_a_session() {
         assert_eq!(status(&gates[2], &token("10")), 401, "in force at once");
         // Longer than all leases.
         pause(Duration::from_secs(10));
-        redis.thaw();
+        redis.resume();
         gates.iter().for_each(wait_until_up);
         check_places(&redis, 3 * SOCKETS + 3);
         for gate in &gates {

@@ -23,6 +23,8 @@ fn how_many() -> usize {
 /// Opens so many sessions, each of which has echoed one message.
 fn open(gate: &Gate, path: &str, token: &str, count: usize) -> Vec<RawClient> {
     let request = handshake(path, &bearer(token));
+    // Both ends of every socket are in this process.
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let one = |number: usize| {
         let mut client = gate.client();
         client.send(&request);

@@ -81,19 +81,6 @@ impl Redis {
         });
     }
 
-    /// Lets the server hang: it takes connections and answers nothing.
-    pub(crate) fn freeze(&self) {
-        self.process().signal(Signal::Stop);
-    }
-
-    pub(crate) fn thaw(&self) {
-        self.process().signal(Signal::Cont);
-    }
-
-    fn process(&self) -> &Process {
-        self.server.as_ref().expect("redis-server is running")
-    }
-
     /// Runs one command with these words.
     #[track_caller]
     pub(crate) fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
