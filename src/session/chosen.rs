@@ -42,7 +42,11 @@ impl Chosen {
         found
     }
 
+    /// One that was told to close is not among the living.
     fn fits(&self, live: &Live) -> bool {
+        if live.signal.reason().is_some() {
+            return false;
+        }
         let opening = &live.opening;
         let principal = opening.principal.as_deref();
         let values = [

@@ -12,7 +12,10 @@ use super::{
 fn policy(redis: &Redis) -> String {
     let policy = POLICY
         .replace("$SECRET", SA_TOKEN_SECRET)
-        .replace("$REDIS\",", &format!("{}\", timeout: 10s,", redis.address()))
+        .replace(
+            "$REDIS\",",
+            &format!("{}\", timeout: 10s,", redis.address()),
+        )
         .replace("$ON_OUTAGE", "deny");
     format!("revocations: {{ file: revoked.yaml }}{policy}")
 }

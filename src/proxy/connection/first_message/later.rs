@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
 use crate::clock;
-use crate::gate::denial::Denial;
 use crate::gate::first_message::{Entrance, Occasion, Presented};
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
@@ -21,7 +19,7 @@ use crate::session::live::{Live, Renewal};
 use crate::session::registry::Session;
 use crate::tunnel::{Beyond, Inspected, Inspection, Inspector};
 use crate::wire::json;
-use crate::wire::socketio::{self, Auth2, FromClient};
+use crate::wire::socketio::{self, FromClient};
 
 /// Socket.IO servers take no longer packets, unless told to.
 const LONGEST_TEXT: usize = 1_000_000;
@@ -94,7 +92,11 @@ impl Inspector for Again {
             return match json::value(text) {
                 // Whatever stands there is meant for the gate.
                 Ok(value) if json::at(&value, pointer).is_some() => {
-                    self.judge_renewal(&value).await
+                    match self.prove_again(Presented::Renewal(&value)).await {
+                        // Where nobody can tell, the session lives on as before.
+                        Ok(()) | Err(CloseReason::TryAgain) => Inspected::Consume,
+                        Err(reason) => Inspected::Close(reason),
+                    }
                 }
                 Ok(_) | Err(json::NotStrict) => Inspected::Pass,
             };
@@ -107,7 +109,10 @@ impl Inspector for Again {
             ..
         }) = socketio::from_client(text)
         {
-            return self.judge(&event).await;
+            return match self.prove_again(Presented::Auth2(&event)).await {
+                Ok(()) => Inspected::Pass,
+                Err(reason) => Inspected::Close(reason),
+            };
         }
         self.stranger.count_denial(&MALFORMED);
         Inspected::Close(CloseReason::Denied)
@@ -115,9 +120,9 @@ impl Inspector for Again {
 }
 
 impl Again {
-    async fn judge(&self, event: &Auth2) -> Inspected {
+    /// Prolongs the session by what is presented, or says why it ends.
+    async fn prove_again(&self, presented: Presented<'_>) -> Result<(), CloseReason> {
         let policy = self.stranger.worker.shared.policy();
-        let presented = Presented::Auth2(event);
         let judging = self
             .stranger
             .judge_quietly(&policy, presented, Occasion::Again);
@@ -125,28 +130,10 @@ impl Again {
             // The same user of the same realm and app, on the same type of device.
             Ok((permit, _)) if permit.claim_key() == self.who && self.who.is_some() => {
                 self.renew(&policy, &permit);
-                Inspected::Pass
+                Ok(())
             }
-            Ok(_) => Inspected::Close(CloseReason::Denied),
-            Err((denial, _)) => Inspected::Close(CloseReason::of_message(&denial)),
-        }
-    }
-
-    async fn judge_renewal(&self, message: &Value) -> Inspected {
-        let policy = self.stranger.worker.shared.policy();
-        let presented = Presented::Renewal(message);
-        let judging = self
-            .stranger
-            .judge_quietly(&policy, presented, Occasion::Again);
-        match judging.await {
-            Ok((permit, _)) if permit.claim_key() == self.who && self.who.is_some() => {
-                self.renew(&policy, &permit);
-                Inspected::Consume
-            }
-            Ok(_) => Inspected::Close(CloseReason::Denied),
-            // Nobody can tell: the session lives on as before.
-            Err((Denial::Unavailable { .. }, _)) => Inspected::Consume,
-            Err((denial, _)) => Inspected::Close(CloseReason::of_message(&denial)),
+            Ok(_) => Err(CloseReason::Denied),
+            Err((denial, _)) => Err(CloseReason::of_message(&denial)),
         }
     }
 
