@@ -88,7 +88,7 @@ fn under_load(gates: &[Gate], disturb: impl FnOnce()) {
         for request in requests {
             let (count, longest) = request.join().unwrap();
             eprintln!("{count} answers, the longest took {longest:?}");
-            assert!(count > 100);
+            assert!(count > 10);
             assert!(longest < Duration::from_secs(2), "{longest:?}");
         }
     });
