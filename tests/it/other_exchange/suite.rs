@@ -27,7 +27,7 @@ struct Difference {
     by_chance: bool,
 }
 
-const DIFFERENCES: [Difference; 12] = [
+const DIFFERENCES: [Difference; 13] = [
     Difference {
         test: "attacks::bodies::a_request_behind_a_refused_one_does_not_borrow_its_key",
         says: "behind a good one: [200, 401] expected, [200] came",
@@ -57,6 +57,13 @@ const DIFFERENCES: [Difference; 12] = [
         pingora: "passes a 101 that nobody asked for",
         gate: "answers 502: who did not send `Upgrade` cannot be switched (RFC 9110 §15.2.2)",
         by_chance: false,
+    },
+    Difference {
+        test: "attacks::http2::the_preface_of_http2_is_not_spoken_to",
+        says: "behind an upgrade: [200, 505] expected, [200] came",
+        pingora: "drops what is pipelined before a half-closed end, as above",
+        gate: "reads it, and refuses it",
+        by_chance: true,
     },
     Difference {
         test: "attacks::lines::line_feeds_alone_are_no_head",
