@@ -141,10 +141,12 @@ fn a_slow_handshake_hides_no_withdrawal() {
 fn a_remembered_verdict_counts_from_its_question() {
     let mut scene = Scene::new();
     let first = scene.user();
+    let token = first.token.clone();
+    // While it lives, the verdict is made anew when its turn comes.
+    drop(first);
     scene.pass(Duration::from_secs(15));
-    let header = format!("token: {}", first.token);
-    let second = scene.register(scene.standing("/ws", &header));
-    scene.users.set(&first.token, "-5", None);
+    let second = scene.register(scene.standing("/ws", &format!("token: {token}")));
+    scene.users.set(&token, "-5", None);
     // 20 s is max_stale, so the verdict was 15 s old.
     scene.pass(Duration::from_secs(15) + TICK);
     let reason = second.live().signal.reason();
