@@ -71,7 +71,11 @@ impl Backends {
 }
 
 fn replica(redis: &Redis, backends: &Backends) -> Builder {
-    let policy = POLICY
+    replica_of(POLICY, redis, backends)
+}
+
+fn replica_of(policy: &str, redis: &Redis, backends: &Backends) -> Builder {
+    let policy = policy
         .replace("$SECRET", SA_TOKEN_SECRET)
         .replace("$REDIS", &redis.address().to_string());
     Gate::with(&policy)
