@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::{Exit, complain, complain_about, say};
-use crate::config::document::Combine;
+use crate::config::document::{Combine, Store};
 use crate::policy::Policy;
 use crate::policy::first_message::Form;
 use crate::policy::requirement::Requirement;
@@ -13,10 +13,11 @@ use crate::policy::route::Route;
 use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
 use crate::reload::{self, Loaded};
+use crate::replicas;
 use crate::scheme::VerifyError;
 
 /// Compiles everything; prints all problems, or what the routes ask. With `live` it also asks the
-/// upstreams and Redis whether they are there.
+/// upstreams and every Redis, the shared store among them, whether they are there.
 pub fn check(path: &Path, live: bool) -> Exit {
     let Loaded {
         policy,
@@ -70,6 +71,11 @@ fn probe(policy: &Policy) -> Exit {
                 VerifyError::Rejected(rejection) => rejection.as_str().to_owned(),
             });
             report(format!("authenticator {}", authenticator.name), answer);
+        }
+        if let Store::Redis(store) = &policy.store {
+            let answer = replicas::probe(store).await;
+            let what = format!("store ({})", store.address.address);
+            report(what, answer.map_err(|error| error.to_string()));
         }
     });
     if all_there { Exit::Done } else { Exit::Failed }

@@ -8,6 +8,7 @@
 //! | `claim:<user and device>` | a sorted set: `<process>/<session>` → when it took its place |
 //! | `replaced:<user and device>` | a list: when somebody was last replaced |
 //! | `holdings:<process>` | a set: `<user and device>/<session>`, what a process has to give back |
+//! | `check` | for a second: `imgate check --live` has tried whether it may write |
 //! | `answers:<question>` | a hash, for seconds: process → its part of a long answer |
 //!
 //! Times are the server's own, so that the clocks of replicas need not agree.

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::support::gate::binary;
 use super::support::mint::{SA_TOKEN_SECRET, sa_token};
 use super::support::process::{Process, Signal};
+use super::support::redis::Redis;
 use super::support::{eventually, net};
 
 const DONE: i32 = 0;
@@ -276,6 +277,24 @@ fn check_live_asks_whether_the_upstreams_are_there() {
     drop(upstream);
     let output = imgate(directory.path(), &["check", "--live"]);
     assert_eq!(output.status.code(), Some(FAILED), "{}", printed(&output));
+}
+
+#[test]
+fn check_live_asks_whether_the_store_takes_what_is_written() {
+    let (redis, upstream) = (Redis::start(), net::listen());
+    let upstream = upstream.local_addr().unwrap();
+    let configuration = configuration("127.0.0.1:0").replace("127.0.0.1:19688", &upstream.to_string())
+        + &format!("\nstore: {{ redis: {{ address: \"{}\" }} }}\n", redis.address());
+    let directory = directory_with("imgate.yaml", &configuration);
+    let check = || imgate(directory.path(), &["check", "--live"]);
+    let output = check();
+    assert_eq!(output.status.code(), Some(DONE), "{}", printed(&output));
+    assert!(printed(&output).contains("live: store"));
+    // A replica of Redis that only reads would lose every revocation.
+    redis.run::<String>(&["REPLICAOF", "127.0.0.1", "1"]);
+    let output = check();
+    assert_eq!(output.status.code(), Some(FAILED), "{}", printed(&output));
+    assert!(printed(&output).contains("live: store"));
 }
 
 /// Where the demo can have its three ports of 127.0.0.1; of these tests only its own are there, each
