@@ -31,15 +31,26 @@ pub(super) async fn introduce(
     deadline: Duration,
     client: Stream,
 ) -> Option<(Stream, Opened)> {
-    let shared = &stranger.worker.shared;
     let mut client = End::client(client, &kept.from_client);
     let message = match within(deadline, &mut seat, text(&mut client)).await {
         Ok(message) => message,
         Err(ended) => {
-            end(&mut client, stranger.unmet(ended)).await;
+            Box::pin(end(&mut client, stranger.unmet(ended))).await;
             return None;
         }
     };
+    // Boxed, as the end is: a socket that waits does not carry the state of what comes afterwards.
+    Box::pin(admit(seat, stranger, kept, client, message)).await
+}
+
+async fn admit(
+    seat: Seat,
+    stranger: &Stranger,
+    kept: Kept,
+    mut client: End<Stream>,
+    message: Message,
+) -> Option<(Stream, Opened)> {
+    let shared = &stranger.worker.shared;
     let policy = shared.policy();
     let value = json::value(&message.payload);
     let judged = match &value {
