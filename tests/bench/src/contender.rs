@@ -114,7 +114,10 @@ impl Gate {
         };
         let path = lab.directory.join("configuration");
         fs::write(&path, configuration(lab, setting, address)?)?;
-        let log = lab.directory.join("access.log");
+        // Not beside the configuration, which the gate watches: every line would wake it.
+        let logs = lab.directory.join("logs");
+        fs::create_dir_all(&logs)?;
+        let log = logs.join("access.log");
         let launch = match setting.contender {
             Contender::Imgate | Contender::ImgateUncached => Launch {
                 program: lab.imgate.as_os_str(),
