@@ -7,6 +7,7 @@
 //! It counts and logs nothing and knows neither sockets nor pingora; the caller acts on the
 //! [`Decision`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -106,8 +107,11 @@ pub async fn decide_message<'m>(
     };
     let outcome = match first_message::extract(policy, &route, entrance, presented) {
         Ok(brought) => {
-            let fresh = occasion == Occasion::Again;
-            admit(policy, &route, brought, fresh, now, &mut lookups).await
+            let by = Occasioned {
+                fresh: occasion == Occasion::Again,
+                client: entrance.client,
+            };
+            admit(policy, &route, brought, by, now, &mut lookups).await
         }
         Err(denial) => Err(denial),
     };
@@ -176,21 +180,31 @@ async fn judge<'r>(
     }
     let extracted = extract_all(policy, route.require.authenticators(), request)?;
     // Whoever prolongs a session is not believed because somebody was a moment ago.
-    let fresh = route.renews.is_some();
+    let by = Occasioned {
+        fresh: route.renews.is_some(),
+        client: request.client,
+    };
     let found = (extracted, claimed);
-    let permit = admit(policy, route, found, fresh, now, lookups).await?;
+    let permit = admit(policy, route, found, by, now, lookups).await?;
     Ok(Ruling::Permit(permit))
 }
 
 /// What is there to be judged: credentials, and a claim about the device.
 type Brought<'r> = (PerAuthenticator<'r>, Option<Extracted<'r>>);
 
-/// Judges what was found, wherever that was. A fresh judgement remembers nothing.
+/// For whom something is judged, and whether that is to remember nothing.
+#[derive(Clone, Copy)]
+struct Occasioned {
+    fresh: bool,
+    client: IpAddr,
+}
+
+/// Judges what was found, wherever that was.
 async fn admit<'r>(
     policy: &Policy,
     route: &Arc<Route>,
     (extracted, claimed): Brought<'r>,
-    fresh: bool,
+    Occasioned { fresh, client }: Occasioned,
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> Result<Permit<'r>, Denial> {
@@ -208,6 +222,7 @@ async fn admit<'r>(
     let means = Means {
         fresh,
         device: claimed_name(device_rule, claimed.as_ref()),
+        client,
     };
     let judged = authenticate_all(policy, &extracted, means, now, lookups).await;
     let admitted = requirement::combine(combine, &judged).map_err(|unmet| {
@@ -235,6 +250,8 @@ struct Means<'a> {
     fresh: bool,
     /// The claimed device type, in the route's own words.
     device: Option<&'a str>,
+    /// Who asks, where unknown credentials are counted.
+    client: IpAddr,
 }
 
 /// The claim in the route's own words, if it is one of them.
@@ -304,9 +321,13 @@ async fn authenticate_all(
                     && authenticator.recognises(&credential)
                 {
                     let (outcome, lookup) = if means.fresh {
-                        authenticator.authenticate_anew(&credential, now).await
+                        authenticator
+                            .authenticate_anew(&credential, means.client, now)
+                            .await
                     } else {
-                        authenticator.authenticate(&credential, now).await
+                        authenticator
+                            .authenticate(&credential, means.client, now)
+                            .await
                     };
                     lookups.extend(lookup.map(|lookup| (*id, lookup)));
                     unless_revoked(policy, outcome, means.device, now)
@@ -350,6 +371,7 @@ fn unless_revoked(
         other @ (Outcome::Absent
         | Outcome::Foreign
         | Outcome::Rejected(_)
+        | Outcome::Throttled(_)
         | Outcome::Unavailable(_)) => other,
     }
 }
@@ -397,6 +419,7 @@ fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[Authenticato
             rejection,
         },
         Unmet::Conflict => Denial::Forbidden(Refusal::Conflict),
+        Unmet::Throttled(retry_after) => Denial::Throttled { retry_after },
         Unmet::Unavailable(source) => Denial::Unavailable { source },
     }
 }

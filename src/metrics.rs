@@ -26,6 +26,7 @@ mod guards;
 mod operator;
 mod rechecks;
 mod reloads;
+mod remote;
 mod series;
 mod store;
 mod tls;
@@ -43,7 +44,7 @@ pub const NO_ROUTE: &str = "-";
 const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
 ];
-/// What the gate itself does takes microseconds, or as long as Redis takes.
+/// What the gate itself does takes microseconds, or as long as whoever is asked takes.
 const SMALL_SECONDS: &[f64] = &[
     0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0,
 ];
@@ -84,6 +85,7 @@ pub struct Metrics {
     expiring: expiring::Expiring,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
+    remote: remote::Remote,
     pub store: StoreMetrics,
     operator: Operator,
     unauthenticated: IntGauge,
@@ -126,7 +128,7 @@ impl Metrics {
             )?,
             auth_durations: new.histograms(
                 "auth_duration_seconds",
-                "Time that judging a request takes, look-ups at Redis included.",
+                "Time that judging a request takes, look-ups elsewhere included.",
                 &["route"],
                 SMALL_SECONDS,
             )?,
@@ -176,6 +178,7 @@ impl Metrics {
             expiring: expiring::Expiring::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
+            remote: remote::Remote::new(&new)?,
             store: StoreMetrics::new(&new)?,
             operator: Operator::new(&new)?,
             unauthenticated: new.gauge(
@@ -208,6 +211,7 @@ impl Metrics {
         }
         self.tls.show_certificates(policy);
         self.rechecks.show_graces(policy, &registry.rechecks);
+        self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;

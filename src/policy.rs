@@ -13,6 +13,7 @@ use crate::config::document::{Admin, Document, ErrorFormat, Limits, Reload, Shut
 use crate::problem::Problem;
 use crate::revocation::{Revocation, RevocationId, RevocationSet, Revocations, Suspect};
 use crate::scheme::TokenFacts;
+use crate::scheme::http::{HttpClient, HttpRules};
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
 pub mod assertion;
@@ -21,6 +22,7 @@ pub mod cache;
 mod compile;
 pub mod cors;
 pub mod first_message;
+mod guessers;
 pub mod requirement;
 pub mod rewrite;
 pub mod route;
@@ -38,9 +40,15 @@ use route::{Route, RouteTable};
 use tls::Tls;
 use upstream::Upstream;
 
-/// Opens the session store behind an address. The network side provides it, so that policies can
-/// be compiled and tested without a network.
-pub type OpenStore<'a> = &'a dyn Fn(&RedisAddress) -> Arc<dyn SessionStore>;
+/// Opens what verifiers ask. The network side provides it, so that policies can be compiled and
+/// tested without a network. Nothing connects before it is asked.
+pub trait OpenRemote {
+    /// The session store behind an address.
+    fn store(&self, address: &RedisAddress) -> Arc<dyn SessionStore>;
+
+    /// A client for questions over HTTP.
+    fn http(&self, rules: &HttpRules) -> Arc<dyn HttpClient>;
+}
 
 /// What the configuration names. Clients look names up but never add one, so the map need not be
 /// made against chosen collisions.
@@ -90,7 +98,7 @@ impl Policy {
     pub fn compile(
         loaded: Loaded,
         previous: Option<&Self>,
-        open_store: OpenStore<'_>,
+        remote: &dyn OpenRemote,
     ) -> Result<Self, Vec<Problem>> {
         let Loaded {
             document,
@@ -121,7 +129,7 @@ impl Policy {
             removed: HeaderRules::new(&identity, &[], &[]),
             problems: &mut problems,
         };
-        let authenticators = compiler.authenticators(authenticators, &cache, previous, open_store);
+        let authenticators = compiler.authenticators(authenticators, &cache, previous, remote);
         let upstreams: HashMap<Arc<str>, Arc<Upstream>> = upstreams
             .into_iter()
             .map(|upstream| {

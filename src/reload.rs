@@ -9,10 +9,12 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use crate::clock;
-use crate::policy::Policy;
+use crate::policy::{OpenRemote, Policy};
 use crate::problem::{LoadError, Place, Problem};
 use crate::proxy::Shared;
+use crate::remote::http::Http;
 use crate::remote::redis::Redis;
+use crate::scheme::http::{HttpClient, HttpRules};
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
 pub mod keeper;
@@ -131,7 +133,7 @@ fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled
     let (snapshot, loaded) = Snapshot::read(path);
     let compiled = loaded.and_then(|mut loaded| {
         let mut warnings = std::mem::take(&mut loaded.document.warnings);
-        let policy = Policy::compile(loaded, previous, &open_store)
+        let policy = Policy::compile(loaded, previous, &Network)
             .map_err(|problems| LoadError::Problems { problems })?;
         let now = clock::now();
         let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
@@ -141,8 +143,17 @@ fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled
     (snapshot, compiled)
 }
 
-fn open_store(address: &RedisAddress) -> Arc<dyn SessionStore> {
-    Arc::new(Redis::new(address))
+/// What verifiers ask is asked over the network.
+struct Network;
+
+impl OpenRemote for Network {
+    fn store(&self, address: &RedisAddress) -> Arc<dyn SessionStore> {
+        Arc::new(Redis::new(address))
+    }
+
+    fn http(&self, rules: &HttpRules) -> Arc<dyn HttpClient> {
+        Arc::new(Http::new(rules))
+    }
 }
 
 /// Listening sockets and threads are made once; a change of theirs is not silently ignored.

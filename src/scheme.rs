@@ -19,6 +19,9 @@ pub mod app_key;
 mod claims;
 pub(crate) mod compact;
 mod fingerprint;
+pub mod grace;
+pub mod http;
+pub mod introspection;
 pub(crate) mod json;
 pub mod jwt;
 pub mod sa_token;
@@ -27,6 +30,7 @@ pub mod sa_token;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemeName {
     AppKey,
+    Introspection,
     Jwt,
     SaToken,
 }
@@ -35,6 +39,7 @@ impl SchemeName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AppKey => "app_key",
+            Self::Introspection => "introspection",
             Self::Jwt => "jwt",
             Self::SaToken => "sa_token",
         }
@@ -88,6 +93,33 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     ///
     /// The answer is the same proof with the constraints of now, and never a later end.
     fn uphold(&self, proof: &Verified, now: UnixTime) -> Result<Verified, Rejection>;
+
+    /// Whether a proof of this verifier's that was made a moment ago still counts. Asked whenever a
+    /// remembered one is used: what it rests on may have changed elsewhere.
+    fn holds(&self, _: &Verified, _: UnixTime) -> bool {
+        true
+    }
+
+    /// Whether a credential that was rejected so can never become good.
+    fn is_final(&self, rejection: Rejection) -> bool {
+        rejection.is_final()
+    }
+
+    /// The keys that a server names, where they come from one.
+    fn remote_keys(&self) -> Option<Arc<jwt::RemoteKeys>> {
+        None
+    }
+
+    /// How many unknown credentials a client may have the remote side asked about; `None` where
+    /// that is not limited, as nobody can make one up.
+    fn guesses(&self) -> Option<Guesses> {
+        None
+    }
+
+    /// Whoever asks over HTTP for it.
+    fn http(&self) -> Option<&dyn http::HttpClient> {
+        None
+    }
 
     /// Whether keeping a verdict is cheaper than reaching it again.
     fn is_worth_caching(&self) -> bool {
@@ -309,8 +341,20 @@ pub enum Reuse {
 pub enum VerifyError {
     /// The credential is bad.
     Rejected(Rejection),
+    /// The client has had too many unknown credentials asked about.
+    Throttled { retry_after: Duration },
     /// Nobody can tell now. The text is for the log and holds no credential.
     Unavailable { source: Arc<str> },
+}
+
+/// How many credentials of which nothing is known a client may have a remote side asked about. One
+/// that proves good does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guesses {
+    /// Never 0.
+    pub count: u32,
+    /// Never 0.
+    pub per: Duration,
 }
 
 /// Why a credential is bad. Each has one name in logs, metrics and answers.

@@ -97,6 +97,7 @@ impl CloseReason {
             | Denial::NoCredential { .. }
             | Denial::NoRoute
             | Denial::Rejected { .. }
+            | Denial::Throttled { .. }
             | Denial::TlsRequired
             | Denial::Transport
             | Denial::Unavailable { .. }
@@ -115,6 +116,7 @@ impl CloseReason {
                 rejection: Rejection::Replaced,
                 ..
             } => Self::Replaced,
+            Denial::Throttled { .. } => Self::TooMany,
             Denial::Unavailable { .. } => Self::TryAgain,
             Denial::Ambiguous
             | Denial::BadHandshake

@@ -17,6 +17,10 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         let caveat = authenticator.caveat()?;
         Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
     });
+    let key_sets = policy.authenticators().iter().filter_map(|authenticator| {
+        let caveat = authenticator.remote_keys()?.caveat(now)?;
+        Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
+    });
     let in_grace = shared.registry.rechecks.in_grace();
     let graces = in_grace.iter().map(|(authenticator, sessions)| {
         let caveat = format!(
@@ -25,6 +29,7 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         json!({ "authenticator": &**authenticator, "caveat": caveat })
     });
     authenticators
+        .chain(key_sets)
         .chain(certificates)
         .chain(graces)
         .chain(of_store(shared))

@@ -16,7 +16,7 @@ use crate::reload::{self, Loaded};
 use crate::scheme::VerifyError;
 
 /// Compiles everything; prints all problems, or what the routes ask. With `live` it also asks the
-/// upstreams and Redis whether they are there.
+/// upstreams, Redis and identity providers whether they are there.
 pub fn check(path: &Path, live: bool) -> Exit {
     let Loaded {
         policy,
@@ -67,6 +67,7 @@ fn probe(policy: &Policy) -> Exit {
         for authenticator in policy.authenticators() {
             let answer = authenticator.probe().await.map_err(|error| match error {
                 VerifyError::Unavailable { source } => source.to_string(),
+                VerifyError::Throttled { .. } => "too many questions".to_owned(),
                 VerifyError::Rejected(rejection) => rejection.as_str().to_owned(),
             });
             report(format!("authenticator {}", authenticator.name), answer);

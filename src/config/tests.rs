@@ -69,21 +69,34 @@ fn document(case: &Case, authenticator: &str, rest: &str) -> Document {
 fn app_key(document: &Document) -> &app_key::Config {
     match &document.authenticators[0].scheme {
         SchemeConfig::AppKey(config) => config,
-        SchemeConfig::Jwt(_) | SchemeConfig::SaToken(_) => panic!("not app_key"),
+        SchemeConfig::Introspection(_) | SchemeConfig::Jwt(_) | SchemeConfig::SaToken(_) => {
+            panic!("not app_key")
+        }
     }
 }
 
 fn jwt(document: &Document) -> &jwt::Config {
     match &document.authenticators[0].scheme {
         SchemeConfig::Jwt(config) => config,
-        SchemeConfig::AppKey(_) | SchemeConfig::SaToken(_) => panic!("not jwt"),
+        SchemeConfig::AppKey(_) | SchemeConfig::Introspection(_) | SchemeConfig::SaToken(_) => {
+            panic!("not jwt")
+        }
+    }
+}
+
+fn listed(config: &jwt::Config) -> &[jwt::Key] {
+    match &config.keys {
+        jwt::Keys::Listed(keys) => keys,
+        jwt::Keys::Remote(_) => panic!("keys of a server"),
     }
 }
 
 fn sa_token(document: &Document) -> &sa_token::Config {
     match &document.authenticators[0].scheme {
         SchemeConfig::SaToken(config) => config,
-        SchemeConfig::AppKey(_) | SchemeConfig::Jwt(_) => panic!("not sa_token"),
+        SchemeConfig::AppKey(_) | SchemeConfig::Introspection(_) | SchemeConfig::Jwt(_) => {
+            panic!("not sa_token")
+        }
     }
 }
 
@@ -364,8 +377,7 @@ fn a_key_fixes_its_algorithm() {
         "",
     );
     let config = jwt(&document_);
-    let keys: Vec<_> = config
-        .keys
+    let keys: Vec<_> = listed(config)
         .iter()
         .map(|key| (key.kid.as_deref(), key.algorithm, key.not_after))
         .collect();
@@ -391,7 +403,7 @@ fn a_key_fixes_its_algorithm() {
         "jwt: { jwks: { file: jwks.json }, issuer: i, audience: any }",
         "",
     );
-    let keys = jwt(&document_).keys.iter();
+    let keys = listed(jwt(&document_)).iter();
     let keys: Vec<_> = keys
         .map(|key| (key.kid.as_deref().unwrap(), key.algorithm))
         .collect();
@@ -406,7 +418,7 @@ fn a_key_fixes_its_algorithm() {
             ("h", jwt::Algorithm::HS256),
         ]
     );
-    for key in &jwt(&document_).keys {
+    for key in listed(jwt(&document_)) {
         match &key.material {
             jwt::KeyMaterial::Jwk(json) => {
                 let key: jsonwebtoken::jwk::Jwk = serde_json::from_str(json).unwrap();

@@ -1,6 +1,7 @@
 //! Why a request may not pass, and the HTTP status and reason that say so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::policy::authenticator::AuthenticatorId;
 use crate::scheme::Rejection;
@@ -27,6 +28,8 @@ pub enum Denial {
         authenticator: Option<AuthenticatorId>,
         rejection: Rejection,
     },
+    /// Too many unknown credentials; the client is to come again after this time.
+    Throttled { retry_after: Duration },
     /// Came in plain text where only TLS is served.
     TlsRequired,
     /// A handshake that is not one of Engine.IO 4 where those are served.
@@ -63,6 +66,7 @@ impl Denial {
             Self::NoRoute => 404,
             Self::Method { .. } => 405,
             Self::TlsRequired | Self::UpgradeRequired => 426,
+            Self::Throttled { .. } => 429,
             Self::Unavailable { .. } => 503,
         }
     }
@@ -78,6 +82,7 @@ impl Denial {
             | Self::Forbidden(_)
             | Self::Method { .. }
             | Self::NoRoute
+            | Self::Throttled { .. }
             | Self::TlsRequired
             | Self::Transport
             | Self::Unavailable { .. }
@@ -99,6 +104,7 @@ impl Denial {
             Self::NoCredential { .. } => "no_credential",
             Self::NoRoute => "no_route",
             Self::Rejected { rejection, .. } => rejection.as_str(),
+            Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
         }
     }
@@ -123,6 +129,7 @@ impl Denial {
             Self::NoCredential { .. } => "a credential is required".to_owned(),
             Self::NoRoute => "no such route".to_owned(),
             Self::Rejected { rejection, .. } => rejection_message(*rejection).to_owned(),
+            Self::Throttled { .. } => "too many unknown credentials from this client".to_owned(),
             Self::TlsRequired => "this route is served over TLS only".to_owned(),
             Self::Transport => {
                 "this route speaks Engine.IO 4 with `transport=websocket` only".to_owned()

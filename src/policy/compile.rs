@@ -14,7 +14,7 @@ use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::policy::route::Route;
 use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
-use crate::policy::{Listener, OpenStore, Policy};
+use crate::policy::{Listener, OpenRemote, Policy};
 use crate::problem::{Place, Problem};
 
 /// Compiles elements and writes down what is wrong with them.
@@ -61,7 +61,7 @@ impl Compiler<'_> {
         documents: Vec<document::Authenticator>,
         limits: &CacheLimits,
         previous: Option<&Policy>,
-        open_store: OpenStore<'_>,
+        remote: &dyn OpenRemote,
     ) -> Vec<Arc<Authenticator>> {
         let mut compiled = Vec::with_capacity(documents.len());
         for document in documents {
@@ -75,7 +75,7 @@ impl Compiler<'_> {
                     .iter()
                     .find(|old| old.name == document.name.value)
             });
-            match Authenticator::new(document, limits, old, open_store) {
+            match Authenticator::new(document, limits, old, remote) {
                 Ok(new) => compiled.push(match old {
                     Some(old) if old.is_same_as(&new) => Arc::clone(old),
                     Some(_) | None => Arc::new(new),

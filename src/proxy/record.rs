@@ -122,6 +122,7 @@ impl<'a> Record<'a> {
             Denial::Ambiguous
             | Denial::BadHandshake
             | Denial::Forbidden(_)
+            | Denial::Throttled { .. }
             | Denial::Method { .. }
             | Denial::NoCredential { .. }
             | Denial::NoRoute

@@ -3,7 +3,7 @@
 //! In Sa-Token's simple mode the token carries neither expiry nor device: whether it still holds
 //! is known to the backend's Redis alone, so the signature is only a cheap filter before the
 //! question. The token's own claims are judged in `claims`, the answer of the store in
-//! `session`, and what is remembered between questions in `memory`. A wrong user type is no
+//! `session`, and what is remembered without one in `memory`. A wrong user type is no
 //! rejection: it travels as a constraint of the proof.
 
 use std::sync::Arc;
@@ -30,6 +30,7 @@ mod memory;
 mod mint;
 mod session;
 
+pub use crate::scheme::grace::OnOutage;
 pub use memory::FirstSeen;
 pub use mint::{Mint, Mixin, mint};
 pub use session::{Answer, SessionStore, StoreError, Ttl};
@@ -108,15 +109,6 @@ impl RedisAddress {
             && (address, username) == (&other.address, &other.username)
             && (database, timeout) == (&other.database, &other.timeout)
     }
-}
-
-/// What to do with a token while Redis cannot be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnOutage {
-    /// 503.
-    Deny,
-    /// Admit for this long after the last positive answer.
-    Grace(Duration),
 }
 
 /// Verifies Sa-Token JWTs.
@@ -400,10 +392,7 @@ fn fingerprint(config: &Config) -> Digest {
                 .option(recheck.as_ref(), |print, recheck| {
                     print.duration(recheck.every).duration(recheck.live_grace)
                 });
-            match on_outage {
-                OnOutage::Deny => print.text("deny"),
-                OnOutage::Grace(grace) => print.text("grace").duration(*grace),
-            }
+            on_outage.print(print)
         }
     };
     print.finish()

@@ -63,7 +63,7 @@ fn without_prefix(text: &str) -> &str {
 fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<String, TokenError> {
     let mut parts = token.splitn(3, '.');
     let (Some(header), Some(payload), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(TokenError::NotAToken);
+        return opaque(token);
     };
     let decode = |part: &str| {
         URL_SAFE_NO_PAD
@@ -100,6 +100,19 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
         (Some(secret), Ok(token)) => check_signature(token, secret)?,
     };
     lines.add("signature", signature);
+    Ok(lines.0)
+}
+
+/// A token that says nothing by itself.
+fn opaque(token: &str) -> Result<String, TokenError> {
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(TokenError::NotAToken);
+    }
+    let mut lines = Lines::default();
+    let kind = "opaque: whether it is good is known to the server that issued it (introspection)";
+    lines.add("kind", kind);
+    lines.add("length", &token.len().to_string());
+    lines.add("sha256", &token_digest(token.as_bytes()).to_hex());
     Ok(lines.0)
 }
 

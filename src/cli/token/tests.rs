@@ -2,6 +2,7 @@ use clap::Parser;
 use tempfile::TempDir;
 
 use super::*;
+use crate::scheme::token_digest;
 
 const NOW: UnixTime = UnixTime::from_secs(1_750_000_000);
 const SIMPLE: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJsb2dpblR5cGUiOiJsb2dpbiIsImxvZ2luSWQiOi\
@@ -351,4 +352,14 @@ fn wrong_arguments_are_refused() {
             "{arguments:?}"
         );
     }
+}
+
+#[test]
+fn an_opaque_token_is_named_and_nothing_more() {
+    let text = token(&["inspect", "Bearer 2YotnFZFEjr1zCsicMWpAA"]).unwrap();
+    assert!(line(&text, "kind").starts_with("opaque"), "{text}");
+    let digest = token_digest(b"2YotnFZFEjr1zCsicMWpAA").to_hex();
+    assert_eq!(line(&text, "sha256"), digest);
+    assert!(!text.contains("2Yotn"), "{text}");
+    assert!(token(&["inspect", "two words"]).is_err());
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::withdrawal;
 use crate::config::cursor::{Cursor, Fields, Keys};
-use crate::config::{notation, redis, strength};
-use crate::scheme::Recheck;
+use crate::config::{redis, strength};
 use crate::scheme::sa_token::{Config, OnOutage, Previous, RedisSessions, Sessions};
 
 pub(super) fn decode(cursor: &Cursor<'_>) -> Option<Config> {
@@ -69,11 +69,6 @@ const NONE: Keys = Keys {
     later: &[],
 };
 
-const GRACE: Keys = Keys {
-    known: &["grace"],
-    later: &[],
-};
-
 const REDIS: Keys = Keys {
     known: &[
         "address", "database", "key", "password", "timeout", "username",
@@ -83,7 +78,6 @@ const REDIS: Keys = Keys {
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 fn sessions(cursor: &Cursor<'_>) -> Option<Sessions> {
@@ -112,8 +106,8 @@ fn in_redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> 
     let max_stale = sessions.or_default("max_stale", SECOND, |stale| {
         stale.duration(Duration::ZERO..=MINUTE)
     });
-    let on_outage = sessions.or_default("on_outage", OnOutage::Deny, on_outage);
-    let recheck = recheck(sessions);
+    let on_outage = sessions.or_default("on_outage", OnOutage::Deny, withdrawal::on_outage);
+    let recheck = withdrawal::recheck(sessions);
     let fields = place.map(&REDIS)?;
     let key = fields.required("key").and_then(|key| {
         key.parsed("a key with `{token}` in it, exactly once", |text| {
@@ -128,48 +122,4 @@ fn in_redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> 
         on_outage,
         recheck,
     })
-}
-
-/// Whether, how often, and with what grace living sessions are asked about again.
-fn recheck(sessions: &Fields<'_>) -> Option<Recheck> {
-    let live_grace = sessions.get("live_grace");
-    let every = match sessions.get("recheck") {
-        None => Some(SECOND * 30),
-        Some(every) if every.is_word("off") => {
-            if let Some(misplaced) = live_grace {
-                misplaced.problem("expected only where sessions are asked about again");
-            }
-            return None;
-        }
-        Some(every) if every.as_text().and_then(notation::duration).is_none() => {
-            every.problem("expected `off`, or a duration such as `30s` or `5m`");
-            None
-        }
-        Some(every) => every.duration(SECOND..=HOUR),
-    };
-    let Some(written) = live_grace else {
-        let every = every?;
-        let live_grace = (MINUTE * 5).max(every * 2);
-        return Some(Recheck { every, live_grace });
-    };
-    let live_grace = written.duration(SECOND..=DAY);
-    let (every, live_grace) = (every?, live_grace?);
-    if live_grace <= every {
-        written.problem("expected more than `recheck`, or one lost answer would end every session");
-    }
-    Some(Recheck { every, live_grace })
-}
-
-fn on_outage(cursor: &Cursor<'_>) -> Option<OnOutage> {
-    if cursor.is_word("deny") {
-        return Some(OnOutage::Deny);
-    }
-    let Some(mut grace) = cursor.as_map() else {
-        cursor.problem("expected `deny` or `{ grace: 30s }`");
-        return None;
-    };
-    grace.refuse_unknown(&GRACE);
-    Some(OnOutage::Grace(
-        grace.required("grace")?.duration(SECOND..=DAY)?,
-    ))
 }

@@ -3,7 +3,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::credential::Credential;
-use crate::scheme::sa_token::{Config, Mint, Mixin, RedisAddress, SaToken, Sessions, mint};
+use crate::scheme::sa_token::{
+    Config, Mint, Mixin, OnOutage, RedisAddress, SaToken, Sessions, mint,
+};
 use crate::scheme::{Judgement, Reuse, Verifier as _};
 use crate::secret::Secret;
 
@@ -133,6 +135,7 @@ impl Scene {
 fn reason(error: &VerifyError) -> &'static str {
     match error {
         VerifyError::Rejected(rejection) => rejection.as_str(),
+        VerifyError::Throttled { .. } => "throttled",
         VerifyError::Unavailable { .. } => "unavailable",
     }
 }
