@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
 use crate::config::document::Combine;
-use crate::credential::{Carrier, Credential};
+use crate::credential::{About, Carrier, Credential};
 use crate::policy::Policy;
 use crate::policy::authenticator::{AuthenticatorId, Lookup};
 use crate::policy::requirement::{self, Admitted, DeviceRule, Judged, Outcome, Requirement, Unmet};
@@ -105,11 +105,14 @@ pub async fn decide_message<'m>(
         Ok(route) => route,
         Err(denial) => return Decision::unrouted(denial),
     };
-    let outcome = match first_message::extract(policy, &route, entrance, presented) {
+    let brought = check_app(policy, &route, &entrance.path)
+        .and_then(|()| first_message::extract(policy, &route, entrance, presented));
+    let outcome = match brought {
         Ok(brought) => {
             let by = Occasioned {
                 fresh: occasion == Occasion::Again,
                 client: entrance.client,
+                path: &entrance.path,
             };
             admit(policy, &route, brought, by, now, &mut lookups).await
         }
@@ -161,6 +164,7 @@ async fn judge<'r>(
     if route.require_tls && !request.secure {
         return Err(Denial::TlsRequired);
     }
+    check_app(policy, route, request.path)?;
     if route.websocket {
         match handshake {
             Handshake::Valid => {}
@@ -183,6 +187,7 @@ async fn judge<'r>(
     let by = Occasioned {
         fresh: route.renews.is_some(),
         client: request.client,
+        path: request.path,
     };
     let found = (extracted, claimed);
     let permit = admit(policy, route, found, by, now, lookups).await?;
@@ -194,9 +199,10 @@ type Brought<'r> = (PerAuthenticator<'r>, Option<Extracted<'r>>);
 
 /// For whom something is judged, and whether that is to remember nothing.
 #[derive(Clone, Copy)]
-struct Occasioned {
+struct Occasioned<'a> {
     fresh: bool,
     client: IpAddr,
+    path: &'a str,
 }
 
 /// Judges what was found, wherever that was.
@@ -204,7 +210,11 @@ async fn admit<'r>(
     policy: &Policy,
     route: &Arc<Route>,
     (extracted, claimed): Brought<'r>,
-    Occasioned { fresh, client }: Occasioned,
+    Occasioned {
+        fresh,
+        client,
+        path,
+    }: Occasioned<'_>,
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> Result<Permit<'r>, Denial> {
@@ -223,8 +233,10 @@ async fn admit<'r>(
         fresh,
         device: claimed_name(device_rule, claimed.as_ref()),
         client,
+        app: route.app_in_path.map(|place| place.app_key(path)),
+        user: route.user_in_path(path),
     };
-    let judged = authenticate_all(policy, &extracted, means, now, lookups).await;
+    let judged = authenticate_all(policy, &extracted, &means, now, lookups).await;
     let admitted = requirement::combine(combine, &judged).map_err(|unmet| {
         if unmet == Unmet::NoCredential && is_of_another_page(&extracted) {
             return Denial::Forbidden(Refusal::Origin);
@@ -244,10 +256,13 @@ async fn admit<'r>(
 }
 
 /// What besides a credential itself its judgement depends on.
-#[derive(Clone, Copy)]
 struct Means<'a> {
     /// A remembered answer of a remote side does not count.
     fresh: bool,
+    /// The app key that the path names.
+    app: Option<String>,
+    /// The user whom the path names.
+    user: Option<String>,
     /// The claimed device type, in the route's own words.
     device: Option<&'a str>,
     /// Who asks, where unknown credentials are counted.
@@ -306,7 +321,7 @@ fn extract_all<'r>(
 async fn authenticate_all(
     policy: &Policy,
     extracted: &PerAuthenticator<'_>,
-    means: Means<'_>,
+    means: &Means<'_>,
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> SmallVec<[Judged; 2]> {
@@ -316,7 +331,10 @@ async fn authenticate_all(
             (_, Found::Absent | Found::OfAnotherPage) | (None, _) => Outcome::Absent,
             (_, Found::Unusable(rejection)) => Outcome::Rejected(*rejection),
             (Some(authenticator), Found::Present(extracted)) => {
-                let credential = Credential::single(&extracted.token);
+                let credential = Credential::single(&extracted.token).with(About {
+                    app: means.app.as_deref(),
+                    user: means.user.as_deref(),
+                });
                 if extracted.token.len() <= policy.limits.credential_bytes
                     && authenticator.recognises(&credential)
                 {
@@ -330,7 +348,8 @@ async fn authenticate_all(
                             .await
                     };
                     lookups.extend(lookup.map(|lookup| (*id, lookup)));
-                    unless_revoked(policy, outcome, means.device, now)
+                    let outcome = unless_revoked(policy, outcome, means.device, now);
+                    unless_of_another_app(outcome, means.app.as_deref())
                 } else {
                     Outcome::Foreign
                 }
@@ -373,6 +392,30 @@ fn unless_revoked(
         | Outcome::Rejected(_)
         | Outcome::Throttled(_)
         | Outcome::Unavailable(_)) => other,
+    }
+}
+
+/// A credential of one app is none where the path names another.
+fn unless_of_another_app(outcome: Outcome, app_in_path: Option<&str>) -> Outcome {
+    match (outcome, app_in_path) {
+        (Outcome::Verified(verified), Some(named))
+            if verified
+                .constraints
+                .app_in_path
+                .as_deref()
+                .is_some_and(|app| app != named) =>
+        {
+            Outcome::Rejected(Rejection::WrongApp)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Where a path names an app, it is one that somebody has configured.
+fn check_app(policy: &Policy, route: &Route, path: &str) -> Result<(), Denial> {
+    match &route.app_in_path {
+        Some(place) if !policy.knows_app(&place.app_key(path)) => Err(Denial::UnknownApp),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::tunnel::Ending;
 mod expiring;
 mod families;
 mod guards;
+pub(crate) mod learning;
 mod operator;
 mod rechecks;
 mod reloads;
@@ -83,6 +84,7 @@ pub struct Metrics {
     session_seconds: HistogramVec,
     session_bytes: IntCounterVec,
     expiring: expiring::Expiring,
+    learning: learning::Learning,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     remote: remote::Remote,
@@ -176,6 +178,7 @@ impl Metrics {
                 &["route", "direction"],
             )?,
             expiring: expiring::Expiring::new(&new)?,
+            learning: learning::Learning::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             remote: remote::Remote::new(&new)?,
@@ -210,6 +213,7 @@ impl Metrics {
                 .set(entries);
         }
         self.tls.show_certificates(policy);
+        self.learning.show(policy);
         self.rechecks.show_graces(policy, &registry.rechecks);
         self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
@@ -231,6 +235,7 @@ impl Metrics {
         }
         self.tls.prepare(policy);
         self.operator.prepare(policy);
+        self.learning.prepare(policy);
         self.rechecks.prepare(policy);
         self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
@@ -291,6 +296,11 @@ impl Metrics {
             };
             counter.with_label_values(&[&*authenticator.name]).inc();
         }
+    }
+
+    /// Counts what became of an answer, or of a token, that an authenticator learns from.
+    pub fn learned(&self, authenticator: &str, result: &'static str) {
+        self.learning.add(authenticator, result);
     }
 
     /// Counts what was said about living sessions.

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use crate::clock;
+use crate::config::document::RedisStore;
 use crate::policy::{OpenRemote, Policy};
 use crate::problem::{LoadError, Place, Problem};
 use crate::proxy::Shared;
 use crate::remote::http::Http;
-use crate::remote::redis::Redis;
+use crate::remote::redis::{Redis, RedisPool};
 use crate::scheme::http::{HttpClient, HttpRules};
+use crate::scheme::learned::Pool;
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
 pub mod keeper;
@@ -149,6 +151,10 @@ struct Network;
 impl OpenRemote for Network {
     fn store(&self, address: &RedisAddress) -> Arc<dyn SessionStore> {
         Arc::new(Redis::new(address))
+    }
+
+    fn pool(&self, store: &RedisStore) -> Arc<dyn Pool> {
+        Arc::new(RedisPool::new(&store.address, &store.prefix))
     }
 
     fn http(&self, rules: &HttpRules) -> Arc<dyn HttpClient> {

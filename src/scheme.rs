@@ -18,18 +18,24 @@ use crate::secret::Digest;
 pub mod app_key;
 mod claims;
 pub(crate) mod compact;
+pub mod easemob_token;
 mod fingerprint;
 pub mod grace;
 pub mod http;
 pub mod introspection;
 pub(crate) mod json;
 pub mod jwt;
+pub mod learned;
+pub mod learner;
 pub mod sa_token;
+
+use learner::Learner;
 
 /// The name of a scheme, as the configuration spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemeName {
     AppKey,
+    EasemobToken,
     Introspection,
     Jwt,
     SaToken,
@@ -39,6 +45,7 @@ impl SchemeName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AppKey => "app_key",
+            Self::EasemobToken => "easemob_token",
             Self::Introspection => "introspection",
             Self::Jwt => "jwt",
             Self::SaToken => "sa_token",
@@ -124,6 +131,27 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Whether keeping a verdict is cheaper than reaching it again.
     fn is_worth_caching(&self) -> bool {
         true
+    }
+
+    /// Whether the remote side can be asked even if [`Self::judge`] has no need to.
+    fn asks_anew(&self) -> bool {
+        false
+    }
+
+    /// Whether the answer of the remote side may depend on what else the request says.
+    fn asks_by_request(&self) -> bool {
+        false
+    }
+
+    /// By whom tokens of this scheme are learned, where they are.
+    fn learner(&self) -> Option<&dyn Learner> {
+        None
+    }
+
+    /// The app keys that it is configured for, where its credentials are of apps that a path can name
+    /// (`/{org}/{app}`); `None` where they are not.
+    fn apps(&self) -> Option<&[Arc<str>]> {
+        None
     }
 
     /// When tokens were first seen, for schemes that know no other beginning of theirs.
@@ -275,6 +303,9 @@ pub struct Constraints {
     /// The user types that may come in with it; `None` means all of them. A principal of another
     /// type is proven, but refused (403).
     pub user_types: Option<Arc<[Arc<str>]>>,
+    /// The app key that a path must name, where it names one; a credential of another app is none there
+    /// (401).
+    pub app_in_path: Option<Arc<str>>,
 }
 
 impl Constraints {

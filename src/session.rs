@@ -100,6 +100,7 @@ impl CloseReason {
             | Denial::Throttled { .. }
             | Denial::TlsRequired
             | Denial::Transport
+            | Denial::UnknownApp
             | Denial::Unavailable { .. }
             | Denial::UpgradeRequired => Self::PolicyChanged,
         }
@@ -127,6 +128,7 @@ impl CloseReason {
             | Denial::Rejected { .. }
             | Denial::TlsRequired
             | Denial::Transport
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => Self::Denied,
         }
     }

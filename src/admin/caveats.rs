@@ -38,11 +38,15 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
 
 fn of_store(shared: &Shared) -> Option<Value> {
     let replicas = shared.replicas.as_ref()?;
-    let caveat = if !shared.policy().revocations.is_complete() {
+    let policy = shared.policy();
+    let caveat = if !policy.revocations.is_complete() {
         "what was revoked is not known yet, so nobody is let in where credentials are required"
     } else if !replicas.is_whole() {
         "the shared store is away: places are counted per process, and revocations of other \
          replicas do not arrive"
+    } else if policy.believes_the_store() {
+        "what replicas learn about tokens is not sealed: whoever can write to the store can make up \
+         tokens; set `store.redis.secret`"
     } else {
         return None;
     };

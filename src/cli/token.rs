@@ -12,6 +12,7 @@ use crate::clock::UnixTime;
 use crate::scheme::jwt::MintError;
 use crate::secret::Secret;
 
+mod easemob;
 mod inspect;
 mod mint;
 
@@ -50,7 +51,7 @@ pub enum TokenError {
     KeyUnfit { expected: &'static str },
     #[error("expected a secret: give `--secret-file` or `--secret-env`")]
     NoSecret,
-    #[error("expected a signed token: three parts of base64url, with dots between them")]
+    #[error("expected a token: three parts of base64url with dots between them, or `YWMt…`")]
     NotAToken,
     #[error("the system gives no random bytes")]
     Random(#[source] getrandom::Error),

@@ -1,6 +1,7 @@
 //! `authenticators`: named pairs of places and a scheme.
 
 mod app_key;
+mod easemob_token;
 mod introspection;
 mod jwk;
 mod jwt;
@@ -27,21 +28,23 @@ pub(super) fn authenticators(section: &Cursor<'_>, names: &Names<'_>) -> Vec<Aut
 const KEYS: Keys = Keys {
     known: &[
         "app_key",
+        "easemob_token",
         "from",
         "introspection",
         "jwt",
         "realm",
         "sa_token",
     ],
-    later: &[
-        "easemob_dynamic",
-        "easemob_token",
-        "imkit_client_key",
-        "zego_token04",
-    ],
+    later: &["easemob_dynamic", "imkit_client_key", "zego_token04"],
 };
 
-const SCHEMES: [&str; 4] = ["app_key", "introspection", "jwt", "sa_token"];
+const SCHEMES: [&str; 5] = [
+    "app_key",
+    "easemob_token",
+    "introspection",
+    "jwt",
+    "sa_token",
+];
 
 fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Authenticator> {
     if !spelling::is_name(name) {
@@ -56,10 +59,12 @@ fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<A
             let cursor = fields.get(kind)?;
             let scheme = match *kind {
                 "app_key" => app_key::decode(&cursor, names).map(SchemeConfig::AppKey),
+                "easemob_token" => easemob_token::decode(&cursor, names)
+                    .map(|config| SchemeConfig::EasemobToken(Box::new(config))),
                 "introspection" => introspection::decode(&cursor)
                     .map(|config| SchemeConfig::Introspection(Box::new(config))),
                 "jwt" => jwt::decode(&cursor).map(SchemeConfig::Jwt),
-                _ => sa_token::decode(&cursor).map(SchemeConfig::SaToken),
+                _ => sa_token::decode(&cursor, names).map(SchemeConfig::SaToken),
             };
             scheme.map(|scheme| (scheme, cursor.place()))
         }

@@ -17,7 +17,7 @@ use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::problem::Place;
 use crate::revocation::Revocation;
-use crate::scheme::{app_key, introspection, jwt, sa_token};
+use crate::scheme::{app_key, easemob_token, introspection, jwt, sa_token};
 use crate::secret::{Digest, Secret};
 
 mod store;
@@ -116,6 +116,7 @@ pub struct Authenticator {
 #[derive(Debug)]
 pub enum SchemeConfig {
     AppKey(app_key::Config),
+    EasemobToken(Box<easemob_token::Config>),
     Introspection(Box<introspection::Config>),
     Jwt(jwt::Config),
     SaToken(sa_token::Config),

@@ -69,18 +69,20 @@ fn document(case: &Case, authenticator: &str, rest: &str) -> Document {
 fn app_key(document: &Document) -> &app_key::Config {
     match &document.authenticators[0].scheme {
         SchemeConfig::AppKey(config) => config,
-        SchemeConfig::Introspection(_) | SchemeConfig::Jwt(_) | SchemeConfig::SaToken(_) => {
-            panic!("not app_key")
-        }
+        SchemeConfig::EasemobToken(_)
+        | SchemeConfig::Introspection(_)
+        | SchemeConfig::Jwt(_)
+        | SchemeConfig::SaToken(_) => panic!("not app_key"),
     }
 }
 
 fn jwt(document: &Document) -> &jwt::Config {
     match &document.authenticators[0].scheme {
         SchemeConfig::Jwt(config) => config,
-        SchemeConfig::AppKey(_) | SchemeConfig::Introspection(_) | SchemeConfig::SaToken(_) => {
-            panic!("not jwt")
-        }
+        SchemeConfig::AppKey(_)
+        | SchemeConfig::EasemobToken(_)
+        | SchemeConfig::Introspection(_)
+        | SchemeConfig::SaToken(_) => panic!("not jwt"),
     }
 }
 
@@ -94,9 +96,10 @@ fn listed(config: &jwt::Config) -> &[jwt::Key] {
 fn sa_token(document: &Document) -> &sa_token::Config {
     match &document.authenticators[0].scheme {
         SchemeConfig::SaToken(config) => config,
-        SchemeConfig::AppKey(_) | SchemeConfig::Introspection(_) | SchemeConfig::Jwt(_) => {
-            panic!("not sa_token")
-        }
+        SchemeConfig::AppKey(_)
+        | SchemeConfig::EasemobToken(_)
+        | SchemeConfig::Introspection(_)
+        | SchemeConfig::Jwt(_) => panic!("not sa_token"),
     }
 }
 

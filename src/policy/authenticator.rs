@@ -11,10 +11,13 @@ use crate::policy::cache::{Known, VerdictCache};
 use crate::policy::guessers::Guessers;
 use crate::policy::requirement::Outcome;
 use crate::scheme::app_key::AppKey;
-use crate::scheme::http::Traffic;
+use crate::scheme::easemob_token::EasemobToken;
+use crate::scheme::http::{HttpRules, Traffic};
 use crate::scheme::introspection::Introspection;
 use crate::scheme::jwt::{Jwt, RemoteKeys};
-use crate::scheme::sa_token::SaToken;
+use crate::scheme::learned::{Beginning, Shared};
+use crate::scheme::learner::{Learner, Lesson, Lost, Told};
+use crate::scheme::sa_token::{RedisAddress, SaToken};
 use crate::scheme::{
     Judgement, KeyProblem, Recheck, Rejection, SchemeName, Verified, Verifier, VerifyError,
 };
@@ -54,10 +57,19 @@ impl Authenticator {
         limits: &CacheLimits,
         previous: Option<&Arc<Self>>,
         remote: &dyn OpenRemote,
+        shared: Option<&Shared>,
     ) -> Result<Self, KeyProblem> {
         let first_seen = previous.and_then(|old| old.verifier.first_seen());
+        let beginning = Beginning {
+            earlier: previous.and_then(|old| old.learner()?.memory()),
+            shared: shared.cloned(),
+        };
         let verifier: Box<dyn Verifier> = match document.scheme {
             SchemeConfig::AppKey(config) => Box::new(AppKey::new(config)?),
+            SchemeConfig::EasemobToken(config) => {
+                let open = |rules: &HttpRules| remote.http(rules);
+                Box::new(EasemobToken::new(*config, beginning, open))
+            }
             SchemeConfig::Introspection(config) => {
                 Box::new(Introspection::new(*config, |rules| remote.http(rules)))
             }
@@ -66,9 +78,8 @@ impl Authenticator {
                 Box::new(Jwt::new(config, known, |rules| remote.http(rules))?)
             }
             SchemeConfig::SaToken(config) => {
-                Box::new(SaToken::new(config, first_seen, |address| {
-                    remote.store(address)
-                })?)
+                let open = |address: &RedisAddress| remote.store(address);
+                Box::new(SaToken::new(config, first_seen, beginning, open)?)
             }
         };
         Ok(Self {
@@ -105,9 +116,29 @@ impl Authenticator {
         self.verifier.names_subjects()
     }
 
+    /// The apps that it is configured for, where its credentials are of apps that a path can name.
+    pub fn apps(&self) -> Option<&[Arc<str>]> {
+        self.verifier.apps()
+    }
+
     /// Whether some credential is good on certain routes only.
     pub fn limits_routes(&self) -> bool {
         self.verifier.limits_routes()
+    }
+
+    /// By whom its tokens are learned, where they are.
+    pub fn learner(&self) -> Option<&dyn Learner> {
+        self.verifier.learner()
+    }
+
+    /// Learns from a whole answer; `None` if nothing can be learned at all.
+    pub fn learn(&self, lesson: &Lesson<'_>) -> Option<Result<Option<Told>, Lost>> {
+        Some(self.learner()?.learn(lesson))
+    }
+
+    /// Hears that the upstream has refused a token; `None` if it is not forgotten for that.
+    pub fn doubt(&self, credential: &Credential<'_>, now: UnixTime) -> Option<Told> {
+        self.learner()?.doubt(credential, now)
     }
 
     /// What an operator should know about this authenticator.
@@ -224,7 +255,9 @@ impl Authenticator {
         client: IpAddr,
         now: UnixTime,
     ) -> (Outcome, Option<Lookup>) {
-        if !matches!(self.verifier.judge(credential, now), Judgement::AskRemote) {
+        let must_ask = self.verifier.asks_anew()
+            || matches!(self.verifier.judge(credential, now), Judgement::AskRemote);
+        if !must_ask {
             return self.authenticate(credential, client, now).await;
         }
         let outcome = match Box::pin(self.ask_for(credential, client, now)).await {
@@ -252,6 +285,11 @@ impl Authenticator {
         client: IpAddr,
         now: UnixTime,
     ) -> Outcome {
+        let key = if self.verifier.asks_by_request() {
+            credential.question_digest(&self.fingerprint)
+        } else {
+            key
+        };
         // Boxed, so that the rare remote look-up does not swell every request's future.
         let flight = self
             .cache

@@ -1,12 +1,15 @@
 //! Policies for tests, compiled from YAML as users write it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::config;
+use crate::config::document::RedisStore;
 use crate::policy::{OpenRemote, Policy};
 use crate::scheme::http::{HttpClient, HttpError, HttpRules, Question, Reply};
+use crate::scheme::learned::Pool;
 use crate::scheme::sa_token::{Answer, RedisAddress, SessionStore, StoreError};
 
 /// Compiles a configuration text; the listener and the upstream `im` need not be written.
@@ -79,6 +82,25 @@ impl OpenRemote for Stores<'_> {
 
     fn http(&self, _: &HttpRules) -> Arc<dyn HttpClient> {
         Arc::new(Down)
+    }
+
+    fn pool(&self, _: &RedisStore) -> Arc<dyn Pool> {
+        Arc::new(Down)
+    }
+}
+
+#[async_trait]
+impl Pool for Down {
+    async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Err(StoreError::Timeout)
+    }
+
+    async fn put(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<(), StoreError> {
+        Err(StoreError::Timeout)
+    }
+
+    async fn remove(&self, _: &str) -> Result<(), StoreError> {
+        Err(StoreError::Timeout)
     }
 }
 

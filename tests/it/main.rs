@@ -31,6 +31,9 @@ mod conformance;
 /// How the gate leaves: what is still served, who is told when, and what a second signal does.
 #[cfg(test)]
 mod drain;
+/// Easemob's own tokens, learned from a backend's answers and asked about.
+#[cfg(test)]
+mod easemob;
 /// Credentials in the first message of a socket.
 #[cfg(test)]
 mod first_message;

@@ -41,6 +41,16 @@ fn seeds_of_messages() {
 }
 
 #[test]
+fn seeds_of_easemob_token() {
+    run("easemob_token", targets::easemob_token);
+}
+
+#[test]
+fn seeds_of_token_answer() {
+    run("token_answer", targets::token_answer);
+}
+
+#[test]
 fn seeds_of_request_readers() {
     run("head_request", targets::request_readers);
     run("request_readers", targets::request_readers);

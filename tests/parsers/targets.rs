@@ -1,6 +1,6 @@
 //! One function for each fuzz target: what it does with its input.
 
-use super::{invariants, readers};
+use super::{invariants, issued, readers};
 
 pub(crate) fn head_request(bytes: &[u8]) {
     invariants::request(bytes);
@@ -16,6 +16,14 @@ pub(crate) fn body(bytes: &[u8]) {
 
 pub(crate) fn messages(bytes: &[u8]) {
     invariants::messages(bytes);
+}
+
+pub(crate) fn easemob_token(bytes: &[u8]) {
+    issued::easemob_token(bytes);
+}
+
+pub(crate) fn token_answer(bytes: &[u8]) {
+    issued::token_answer(bytes);
 }
 
 pub(crate) fn request_readers(bytes: &[u8]) {

@@ -11,9 +11,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::token::{SecretArgs, TokenError};
+use crate::cli::token::{SecretArgs, TokenError, easemob};
 use crate::clock::UnixTime;
 use crate::scheme::compact::Compact;
+use crate::scheme::easemob_token::layout;
 use crate::scheme::json;
 use crate::scheme::jwt::{Algorithm, Key, KeyMaterial, VerifyingKey};
 use crate::scheme::token_digest;
@@ -61,6 +62,9 @@ fn without_prefix(text: &str) -> &str {
 }
 
 fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<String, TokenError> {
+    if layout::recognises(token.as_bytes()) {
+        return Ok(easemob::inspect(token, now));
+    }
     let mut parts = token.splitn(3, '.');
     let (Some(header), Some(payload), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
         return opaque(token);
@@ -100,7 +104,7 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
         (Some(secret), Ok(token)) => check_signature(token, secret)?,
     };
     lines.add("signature", signature);
-    Ok(lines.0)
+    Ok(lines.into_text())
 }
 
 /// A token that says nothing by itself.
@@ -169,7 +173,11 @@ fn moment(value: &Value, unit: fn(i64) -> UnixTime, now: UnixTime) -> String {
     let Some(number) = value.as_i64() else {
         return "not a whole number".to_owned();
     };
-    let time = unit(number);
+    date(unit(number), now)
+}
+
+/// The same of a time.
+pub(super) fn date(time: UnixTime, now: UnixTime) -> String {
     let seconds = u64::try_from(time.as_secs())
         .ok()
         .filter(|seconds| *seconds <= LAST_SECOND);
@@ -201,10 +209,14 @@ fn printable(bytes: &[u8]) -> String {
 
 /// A name in one column, what is said about it in the next.
 #[derive(Default)]
-struct Lines(String);
+pub(super) struct Lines(String);
 
 impl Lines {
-    fn add(&mut self, name: &str, words: &str) {
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+
+    pub(super) fn add(&mut self, name: &str, words: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
         }

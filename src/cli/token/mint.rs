@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use crate::cli::token::easemob::{self, EasemobTokenArgs};
 use crate::cli::token::{SecretArgs, TokenError};
 use crate::clock::UnixTime;
 use crate::scheme::jwt::{self, Algorithm, SigningKey};
@@ -12,6 +13,10 @@ use crate::scheme::sa_token::{self, Mixin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MintCommand {
+    /// A token of the form of Easemob's own (`YWMt…`), with a tag that only a backend of one's own
+    /// would take.
+    #[command(name = "easemob_token")]
+    EasemobToken(EasemobTokenArgs),
     /// A JSON Web Token, with `--secret-file` for an HMAC and `--key-file` for a private key.
     Jwt(JwtArgs),
     /// A Sa-Token JWT as RuoYi issues it.
@@ -71,6 +76,7 @@ pub(super) struct SaTokenArgs {
 
 pub(super) fn run(command: &MintCommand, now: UnixTime) -> Result<String, TokenError> {
     match command {
+        MintCommand::EasemobToken(args) => easemob::mint(args, now),
         MintCommand::Jwt(args) => jwt(args, now),
         MintCommand::SaToken(args) => sa_token(args, now),
     }

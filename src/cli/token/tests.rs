@@ -147,6 +147,42 @@ fn a_jwt_is_minted_and_inspected() {
 }
 
 #[test]
+fn an_easemob_token_is_minted_and_inspected() {
+    let entity = "aa471ee0-4cfc-11ec-ace5-f90ff121234e";
+    let application = "bb0cac57-a9dd-4e81-bd58-fb2929cda275";
+    let mint = |options: &[&str]| {
+        let always = ["mint", "easemob_token", "--entity", entity];
+        token(&[always.as_slice(), options].concat()).unwrap()
+    };
+    let user = mint(&["--principal", "user", "--application", application]);
+    let shown = token(&["inspect", &format!("Bearer {user}")]).unwrap();
+    for (name, words) in [
+        ("kind", "Easemob, a user's"),
+        ("app", application),
+        ("entity", entity),
+        ("issued", "2025-06-15T15:06:40Z (0s ago)"),
+        (
+            "expires",
+            "2025-08-14T15:06:40Z (in 1month 29days 13h 26m 24s)",
+        ),
+        ("signature", "not checked: only Easemob can"),
+    ] {
+        assert_eq!(line(&shown, name), words, "{shown}");
+    }
+    assert_ne!(
+        user,
+        mint(&["--principal", "user", "--application", application])
+    );
+
+    let app = mint(&["--principal", "app", "--expires-in", "0s"]);
+    let shown = token(&["inspect", &app]).unwrap();
+    assert_eq!(line(&shown, "kind"), "Easemob, an app's");
+    assert_eq!(line(&shown, "expires"), "never");
+    let opaque = token(&["inspect", &app[..126]]).unwrap();
+    assert!(line(&opaque, "kind").ends_with("opaque"), "{opaque}");
+}
+
+#[test]
 fn a_token_is_read_from_wherever_it_is() {
     let directory = TempDir::new().unwrap();
     let secret = secret_file(&directory, "abcdefghijklmnopqrstuvwxyz");
@@ -278,8 +314,11 @@ fn a_failure_says_what_was_expected_and_no_secret() {
             words(&["mint", "jwt", "--alg", "RS256", "--key-file", &secret]),
             "the token could not be made: expected a PKCS#8 PEM private key",
         ),
-        (words(&["inspect", "s3cret"]), "expected a signed token"),
-        (words(&["inspect", "a.b"]), "expected a signed token"),
+        (
+            words(&["inspect", "s3cret"]),
+            "expected a token: three parts",
+        ),
+        (words(&["inspect", "a.b"]), "expected a token: three parts"),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let error = token(&arguments).unwrap_err();

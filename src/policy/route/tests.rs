@@ -50,6 +50,8 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             renews: None,
             upstream: upstream(),
             errors: None,
+            app_in_path: None,
+            taught: Vec::new(),
         };
         table.insert(Arc::new(route)).unwrap();
     }
@@ -167,6 +169,8 @@ fn table_entry() -> Route {
         renews: None,
         upstream: upstream(),
         errors: None,
+        app_in_path: None,
+        taught: Vec::new(),
     }
 }
 

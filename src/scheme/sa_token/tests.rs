@@ -32,7 +32,10 @@ fn config() -> Config {
 }
 
 fn sa_token(config: Config) -> SaToken {
-    SaToken::new(config, None, |_| panic!("no store is configured")).unwrap()
+    SaToken::new(config, None, Beginning::default(), |_| {
+        panic!("no store is configured")
+    })
+    .unwrap()
 }
 
 fn order(mixin: Option<Mixin>) -> Mint {
@@ -260,7 +263,10 @@ fn an_empty_secret_is_found_when_compiled() {
             },
         ),
     ] {
-        let problem = SaToken::new(config, None, |_| panic!("no store is configured")).unwrap_err();
+        let problem = SaToken::new(config, None, Beginning::default(), |_| {
+            panic!("no store is configured")
+        })
+        .unwrap_err();
         assert_eq!(problem.which, which);
     }
 }

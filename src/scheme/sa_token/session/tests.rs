@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::credential::Credential;
+use crate::scheme::learned::Beginning;
 use crate::scheme::sa_token::{
     Config, Mint, Mixin, OnOutage, RedisAddress, SaToken, Sessions, mint,
 };
@@ -92,7 +93,7 @@ impl Scene {
             sessions: Sessions::Redis(sessions),
         };
         let opened = Arc::clone(&store);
-        let verifier = SaToken::new(config, None, |_| opened).unwrap();
+        let verifier = SaToken::new(config, None, Beginning::default(), |_| opened).unwrap();
         Self {
             store,
             verifier,
