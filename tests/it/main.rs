@@ -24,6 +24,9 @@ mod browser;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
+/// The clock for tests, which no production has.
+#[cfg(test)]
+mod clock;
 /// Autobahn's cases with the gate in between and without.
 #[cfg(test)]
 #[path = "../conformance/conformance.rs"]
