@@ -29,7 +29,7 @@ pub mod permit;
 pub mod standing;
 
 use denial::{Denial, Refusal};
-use extract::{Ambiguous, Extracted, Found};
+use extract::{Ambiguous, Extracted, Found, Plus};
 use first_message::{Awaited, Entrance, Occasion, Presented};
 use permit::{Claimed, Permit};
 
@@ -104,10 +104,13 @@ pub async fn decide_message<'m>(
         Ok(route) => route,
         Err(denial) => return Decision::unrouted(denial),
     };
-    let outcome = match first_message::extract(policy, &route, entrance, presented) {
+    let brought = check_app(policy, &route, &entrance.path)
+        .and_then(|()| first_message::extract(policy, &route, entrance, presented));
+    let outcome = match brought {
         Ok(brought) => {
             let fresh = occasion == Occasion::Again;
-            admit(policy, &route, brought, fresh, now, &mut lookups).await
+            let path = &entrance.path;
+            admit(policy, &route, path, brought, fresh, now, &mut lookups).await
         }
         Err(denial) => Err(denial),
     };
@@ -157,6 +160,7 @@ async fn judge<'r>(
     if route.require_tls && !request.secure {
         return Err(Denial::TlsRequired);
     }
+    check_app(policy, route, request.path)?;
     if route.websocket {
         match handshake {
             Handshake::Valid => {}
@@ -178,7 +182,7 @@ async fn judge<'r>(
     // Whoever prolongs a session is not believed because somebody was a moment ago.
     let fresh = route.renews.is_some();
     let found = (extracted, claimed);
-    let permit = admit(policy, route, found, fresh, now, lookups).await?;
+    let permit = admit(policy, route, request.path, found, fresh, now, lookups).await?;
     Ok(Ruling::Permit(permit))
 }
 
@@ -189,6 +193,7 @@ type Brought<'r> = (PerAuthenticator<'r>, Option<Extracted<'r>>);
 async fn admit<'r>(
     policy: &Policy,
     route: &Arc<Route>,
+    path: &str,
     (extracted, claimed): Brought<'r>,
     fresh: bool,
     now: UnixTime,
@@ -207,9 +212,10 @@ async fn admit<'r>(
     let epoch = policy.revocations.epoch();
     let means = Means {
         fresh,
+        app: route.app_in_path.map(|place| place.app_key(path)),
         device: claimed_name(device_rule, claimed.as_ref()),
     };
-    let judged = authenticate_all(policy, &extracted, means, now, lookups).await;
+    let judged = authenticate_all(policy, &extracted, &means, now, lookups).await;
     let admitted = requirement::combine(combine, &judged).map_err(|unmet| {
         if unmet == Unmet::NoCredential && is_of_another_page(&extracted) {
             return Denial::Forbidden(Refusal::Origin);
@@ -229,10 +235,11 @@ async fn admit<'r>(
 }
 
 /// What besides a credential itself its judgement depends on.
-#[derive(Clone, Copy)]
 struct Means<'a> {
     /// A remembered answer of a remote side does not count.
     fresh: bool,
+    /// The app key that the path names.
+    app: Option<String>,
     /// The claimed device type, in the route's own words.
     device: Option<&'a str>,
 }
@@ -279,7 +286,12 @@ fn extract_all<'r>(
     ids.iter()
         .filter_map(|&id| Some((id, policy.authenticator(id)?)))
         .map(|(id, authenticator)| {
-            extract::credential(&authenticator.carriers, request)
+            let plus = if authenticator.has_plus() {
+                Plus::Itself
+            } else {
+                Plus::Space
+            };
+            extract::credential(&authenticator.carriers, plus, request)
                 .map(|found| (id, found))
                 .map_err(|Ambiguous| Denial::Ambiguous)
         })
@@ -289,7 +301,7 @@ fn extract_all<'r>(
 async fn authenticate_all(
     policy: &Policy,
     extracted: &PerAuthenticator<'_>,
-    means: Means<'_>,
+    means: &Means<'_>,
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> SmallVec<[Judged; 2]> {
@@ -309,7 +321,8 @@ async fn authenticate_all(
                         authenticator.authenticate(&credential, now).await
                     };
                     lookups.extend(lookup.map(|lookup| (*id, lookup)));
-                    unless_revoked(policy, outcome, means.device, now)
+                    let outcome = unless_revoked(policy, outcome, means.device, now);
+                    unless_of_another_app(outcome, means.app.as_deref())
                 } else {
                     Outcome::Foreign
                 }
@@ -351,6 +364,30 @@ fn unless_revoked(
         | Outcome::Foreign
         | Outcome::Rejected(_)
         | Outcome::Unavailable(_)) => other,
+    }
+}
+
+/// A credential of one app is none where the path names another.
+fn unless_of_another_app(outcome: Outcome, app_in_path: Option<&str>) -> Outcome {
+    match (outcome, app_in_path) {
+        (Outcome::Verified(verified), Some(named))
+            if verified
+                .constraints
+                .app_in_path
+                .as_deref()
+                .is_some_and(|app| app != named) =>
+        {
+            Outcome::Rejected(Rejection::WrongApp)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Where a path names an app, it is one that somebody has configured.
+fn check_app(policy: &Policy, route: &Route, path: &str) -> Result<(), Denial> {
+    match &route.app_in_path {
+        Some(place) if !policy.knows_app(&place.app_key(path)) => Err(Denial::UnknownApp),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -429,7 +466,7 @@ fn claim_device<'r>(
     rule: &DeviceRule,
     request: &Request<'r>,
 ) -> Result<Option<Extracted<'r>>, Denial> {
-    match extract::credential(&rule.from, request) {
+    match extract::credential(&rule.from, Plus::Space, request) {
         Ok(Found::Present(claimed)) => Ok(Some(claimed)),
         Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),
         Err(Ambiguous) => Err(Denial::Ambiguous),

@@ -3,7 +3,7 @@
 //! A [`Policy`] is compiled from a document as a whole or not at all. A request takes one
 //! `Arc<Policy>` and sees no other; a reload makes a new one beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -68,6 +68,8 @@ pub struct Policy {
     /// What was revoked while the gate ran; the same in every policy of the process.
     pub revocations: Arc<Revocations>,
     authenticators: Vec<Arc<Authenticator>>,
+    /// The app keys of all authenticators.
+    apps: HashSet<Arc<str>>,
     routes: RouteTable,
 }
 
@@ -179,6 +181,12 @@ impl Policy {
             assertions: identity.sign.as_ref().map(Assertions::new),
             revoked: revoked(revocations),
             revocations: known,
+            apps: authenticators
+                .iter()
+                .filter_map(|authenticator| authenticator.apps())
+                .flatten()
+                .cloned()
+                .collect(),
             authenticators,
             routes: table,
         })
@@ -190,6 +198,12 @@ impl Policy {
 
     pub fn authenticators(&self) -> &[Arc<Authenticator>] {
         &self.authenticators
+    }
+
+    /// Whether the app that a path names is one of those that are configured. Where none is, every
+    /// app may be there.
+    pub fn knows_app(&self, app_key: &str) -> bool {
+        self.apps.is_empty() || self.apps.contains(app_key)
     }
 
     /// Whether a credential that is good by itself was revoked.

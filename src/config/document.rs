@@ -17,7 +17,7 @@ use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::problem::Place;
 use crate::revocation::Revocation;
-use crate::scheme::{app_key, jwt, sa_token};
+use crate::scheme::{app_key, easemob_dynamic, jwt, sa_token, zego_token04};
 use crate::secret::{Digest, Secret};
 
 mod store;
@@ -116,8 +116,10 @@ pub struct Authenticator {
 #[derive(Debug)]
 pub enum SchemeConfig {
     AppKey(app_key::Config),
+    EasemobDynamic(easemob_dynamic::Config),
     Jwt(jwt::Config),
     SaToken(sa_token::Config),
+    ZegoToken04(zego_token04::Config),
 }
 
 #[derive(Debug)]

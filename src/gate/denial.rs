@@ -31,6 +31,8 @@ pub enum Denial {
     TlsRequired,
     /// A handshake that is not one of Engine.IO 4 where those are served.
     Transport,
+    /// The path is that of an app which nobody has configured.
+    UnknownApp,
     /// Whoever could tell cannot be asked. The text is for the log.
     Unavailable { source: Arc<str> },
     /// A WebSocket route was asked for something else.
@@ -60,7 +62,7 @@ impl Denial {
             Self::Ambiguous | Self::BadHandshake | Self::Transport => 400,
             Self::NoCredential { .. } | Self::Rejected { .. } => 401,
             Self::Forbidden(_) => 403,
-            Self::NoRoute => 404,
+            Self::NoRoute | Self::UnknownApp => 404,
             Self::Method { .. } => 405,
             Self::TlsRequired | Self::UpgradeRequired => 426,
             Self::Unavailable { .. } => 503,
@@ -81,6 +83,7 @@ impl Denial {
             | Self::TlsRequired
             | Self::Transport
             | Self::Unavailable { .. }
+            | Self::UnknownApp
             | Self::UpgradeRequired => None,
         }
     }
@@ -93,7 +96,7 @@ impl Denial {
                 "upgrade"
             }
             Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
-            Self::Forbidden(Refusal::Route) => "wrong_app",
+            Self::Forbidden(Refusal::Route) | Self::UnknownApp => "wrong_app",
             Self::Forbidden(Refusal::UserType) => "user_type",
             Self::Method { .. } => "method",
             Self::NoCredential { .. } => "no_credential",
@@ -127,6 +130,7 @@ impl Denial {
             Self::Transport => {
                 "this route speaks Engine.IO 4 with `transport=websocket` only".to_owned()
             }
+            Self::UnknownApp => "no such app".to_owned(),
             Self::Unavailable { .. } => "the credential cannot be checked at the moment".to_owned(),
             Self::UpgradeRequired => "this route speaks WebSocket only".to_owned(),
         }

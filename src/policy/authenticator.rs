@@ -9,8 +9,10 @@ use crate::policy::OpenStore;
 use crate::policy::cache::{Known, VerdictCache};
 use crate::policy::requirement::Outcome;
 use crate::scheme::app_key::AppKey;
+use crate::scheme::easemob_dynamic::EasemobDynamic;
 use crate::scheme::jwt::Jwt;
 use crate::scheme::sa_token::SaToken;
+use crate::scheme::zego_token04::ZegoToken04;
 use crate::scheme::{
     Judgement, KeyProblem, Recheck, Rejection, SchemeName, Verified, Verifier, VerifyError,
 };
@@ -52,10 +54,12 @@ impl Authenticator {
         let first_seen = previous.and_then(|old| old.verifier.first_seen());
         let verifier: Box<dyn Verifier> = match document.scheme {
             SchemeConfig::AppKey(config) => Box::new(AppKey::new(config)?),
+            SchemeConfig::EasemobDynamic(config) => Box::new(EasemobDynamic::new(config)?),
             SchemeConfig::Jwt(config) => Box::new(Jwt::new(config)?),
             SchemeConfig::SaToken(config) => {
                 Box::new(SaToken::new(config, first_seen, open_store)?)
             }
+            SchemeConfig::ZegoToken04(config) => Box::new(ZegoToken04::new(config)?),
         };
         Ok(Self {
             name: document.name.value,
@@ -88,6 +92,16 @@ impl Authenticator {
     /// Whether every proof names a subject.
     pub fn names_subjects(&self) -> bool {
         self.verifier.names_subjects()
+    }
+
+    /// The apps that it is configured for, where its credentials are of apps that a path can name.
+    pub fn apps(&self) -> Option<&[Arc<str>]> {
+        self.verifier.apps()
+    }
+
+    /// Whether a `+` in a query is one.
+    pub fn has_plus(&self) -> bool {
+        self.verifier.has_plus()
     }
 
     /// Whether some credential is good on certain routes only.

@@ -11,7 +11,7 @@ use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::first_message::FirstMessage;
 use crate::policy::requirement::{DeviceRule, Requirement};
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
-use crate::policy::route::Route;
+use crate::policy::route::{AppInPath, Route};
 use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
 use crate::policy::{Listener, OpenStore, Policy};
@@ -135,6 +135,8 @@ impl Compiler<'_> {
             .iter()
             .filter_map(|id| authenticators.get(id.0))
             .collect();
+        let is_of_an_app = required.iter().any(|one| one.apps().is_some());
+        let app_in_path = AppInPath::of(&document.path.value).filter(|_| is_of_an_app);
         self.check_credential(&document.credential, &require, &required, &document.place);
         self.check_session(&document.session, &require, &required);
         Some(Route {
@@ -153,6 +155,7 @@ impl Compiler<'_> {
             renews: None,
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,
+            app_in_path,
         })
     }
 

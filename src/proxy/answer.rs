@@ -101,7 +101,8 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
         | Denial::BadHandshake
         | Denial::Forbidden(_)
         | Denial::NoRoute
-        | Denial::Transport => String::new(),
+        | Denial::Transport
+        | Denial::UnknownApp => String::new(),
     }
 }
 

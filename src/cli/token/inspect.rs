@@ -14,10 +14,13 @@ use serde_json::{Map, Value};
 use crate::cli::token::{SecretArgs, TokenError};
 use crate::clock::UnixTime;
 use crate::scheme::compact::Compact;
-use crate::scheme::json;
 use crate::scheme::jwt::{Algorithm, Key, KeyMaterial, VerifyingKey};
 use crate::scheme::token_digest;
+use crate::scheme::{easemob_dynamic, json, zego_token04};
 use crate::secret::Secret;
+
+mod easemob;
+mod zego;
 
 /// More than any token; the rest of the input is not read.
 const MAX_INPUT: u64 = 128 * 1024;
@@ -28,6 +31,9 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub(super) struct InspectArgs {
     #[command(flatten)]
     secret: SecretArgs,
+    /// The client id of an Easemob app, which is part of what is signed.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
     /// The token, with or without `Bearer`; from the standard input when it is absent or `-`.
     token: Option<String>,
 }
@@ -50,7 +56,14 @@ pub(super) fn run(
     };
     let token = without_prefix(text.trim());
     let secret = args.secret.read()?;
-    describe(token, secret.as_ref(), now)
+    if easemob_dynamic::token::recognises(token.as_bytes()) {
+        let client_id = args.client_id.as_deref();
+        Ok(easemob::describe(token, client_id, secret.as_ref(), now))
+    } else if zego_token04::envelope::recognises(token.as_bytes()) {
+        zego::describe(token, secret.as_ref(), now)
+    } else {
+        describe(token, secret.as_ref(), now)
+    }
 }
 
 fn without_prefix(text: &str) -> &str {
@@ -84,16 +97,7 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
     }
     let compact = Compact::parse(token.as_bytes());
     let has_form = compact.is_ok() && json::object(&payload).is_ok();
-    lines.add(
-        "form",
-        if has_form {
-            "as the gate demands it"
-        } else {
-            "refused by the gate"
-        },
-    );
-    // By which `revocations` names a token: without its signature.
-    lines.add("sha256", &token_digest(token.as_bytes()).to_hex());
+    lines.add_form_and_name(token, has_form);
     let signature = match (secret, &compact) {
         (None, _) => "not checked (give --secret-file or --secret-env)",
         (Some(_), Err(_)) => "not checked, since the gate would not",
@@ -153,10 +157,13 @@ fn times(claims: &Map<String, Value>, now: UnixTime) -> Vec<(&'static str, Strin
 
 /// A time as a date, and from now.
 fn moment(value: &Value, unit: fn(i64) -> UnixTime, now: UnixTime) -> String {
-    let Some(number) = value.as_i64() else {
-        return "not a whole number".to_owned();
-    };
-    let time = unit(number);
+    value.as_i64().map_or_else(
+        || "not a whole number".to_owned(),
+        |number| date(unit(number), now),
+    )
+}
+
+fn date(time: UnixTime, now: UnixTime) -> String {
     let seconds = u64::try_from(time.as_secs())
         .ok()
         .filter(|seconds| *seconds <= LAST_SECOND);
@@ -191,6 +198,19 @@ fn printable(bytes: &[u8]) -> String {
 struct Lines(String);
 
 impl Lines {
+    /// Whether the gate takes a token apart, and by what `revocations` name it.
+    fn add_form_and_name(&mut self, token: &str, has_form: bool) {
+        self.add(
+            "form",
+            if has_form {
+                "as the gate demands it"
+            } else {
+                "refused by the gate"
+            },
+        );
+        self.add("sha256", &token_digest(token.as_bytes()).to_hex());
+    }
+
     fn add(&mut self, name: &str, words: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
