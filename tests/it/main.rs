@@ -77,6 +77,9 @@ mod tls;
 /// Many upgrades at once: none is torn down.
 #[cfg(test)]
 mod upgrades;
+/// Credentials of every system, at the moment that each is about.
+#[cfg(test)]
+mod vectors;
 /// WebSocket: who gets in, what passes, and when it ends.
 #[cfg(test)]
 mod websocket;
