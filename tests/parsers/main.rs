@@ -1,6 +1,6 @@
-//! The proof of the two parsers: what they accept, others read alike, and nothing makes them fail.
+//! The proof of the parsers: what they accept, others read alike, and nothing makes them fail.
 //!
-//! `readers`, `invariants` and `targets` are shared with the fuzz targets in `tests/fuzz`, whose corpora run
+//! `readers`, `invariants`, `tokens` and `targets` are shared with the fuzz targets in `tests/fuzz`, whose corpora run
 //! here as ordinary tests.
 
 // The modules are marked as test code, as clippy's leave to unwrap asks for it.
@@ -20,3 +20,6 @@ mod readers;
 /// What each fuzz target does with its input.
 #[cfg(test)]
 mod targets;
+/// Our reading of vendors' tokens beside a simple one.
+#[cfg(test)]
+mod tokens;

@@ -5,6 +5,7 @@ mod parsers {
     mod invariants;
     mod readers;
     pub(crate) mod targets;
+    mod tokens;
 }
 
 use parsers::targets;
@@ -17,4 +18,7 @@ macro_rules! targets {
     };
 }
 
-targets!(body body_readers head_request head_response messages request_readers response_readers);
+targets!(
+    body body_readers easemob_dynamic head_request head_response messages request_readers
+    response_readers zego_token04
+);
