@@ -30,7 +30,7 @@ pub mod permit;
 pub mod standing;
 
 use denial::{Denial, Refusal};
-use extract::{Ambiguous, Extracted, Found};
+use extract::{Ambiguous, Extracted, Found, Plus};
 use first_message::{Awaited, Entrance, Occasion, Presented};
 use permit::{Claimed, Permit};
 
@@ -311,7 +311,12 @@ fn extract_all<'r>(
     ids.iter()
         .filter_map(|&id| Some((id, policy.authenticator(id)?)))
         .map(|(id, authenticator)| {
-            extract::credential(&authenticator.carriers, request)
+            let plus = if authenticator.has_plus() {
+                Plus::Itself
+            } else {
+                Plus::Space
+            };
+            extract::credential(&authenticator.carriers, plus, request)
                 .map(|found| (id, found))
                 .map_err(|Ambiguous| Denial::Ambiguous)
         })
@@ -495,7 +500,7 @@ fn claim_device<'r>(
     rule: &DeviceRule,
     request: &Request<'r>,
 ) -> Result<Option<Extracted<'r>>, Denial> {
-    match extract::credential(&rule.from, request) {
+    match extract::credential(&rule.from, Plus::Space, request) {
         Ok(Found::Present(claimed)) => Ok(Some(claimed)),
         Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),
         Err(Ambiguous) => Err(Denial::Ambiguous),

@@ -102,6 +102,7 @@ impl CloseReason {
             | Denial::Transport
             | Denial::UnknownApp
             | Denial::Unavailable { .. }
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => Self::PolicyChanged,
         }
     }

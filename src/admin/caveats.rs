@@ -28,12 +28,24 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         );
         json!({ "authenticator": &**authenticator, "caveat": caveat })
     });
-    authenticators
+    of_clock()
+        .into_iter()
+        .chain(authenticators)
         .chain(key_sets)
         .chain(certificates)
         .chain(graces)
         .chain(of_store(shared))
         .collect()
+}
+
+/// A build for production has no clock but the system's.
+fn of_clock() -> Option<Value> {
+    #[cfg(debug_assertions)]
+    let caveat = clock::test_clock::caveat()
+        .map(|caveat| json!({ "clock": clock::test_clock::VARIABLE, "caveat": caveat }));
+    #[cfg(not(debug_assertions))]
+    let caveat = None;
+    caveat
 }
 
 fn of_store(shared: &Shared) -> Option<Value> {

@@ -89,6 +89,7 @@ impl Denial {
             | Self::Transport
             | Self::UnknownApp
             | Self::Unavailable { .. }
+            | Self::UnknownApp
             | Self::UpgradeRequired => None,
         }
     }

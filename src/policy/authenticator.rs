@@ -11,6 +11,7 @@ use crate::policy::cache::{Known, VerdictCache};
 use crate::policy::guessers::Guessers;
 use crate::policy::requirement::Outcome;
 use crate::scheme::app_key::AppKey;
+use crate::scheme::easemob_dynamic::EasemobDynamic;
 use crate::scheme::easemob_token::EasemobToken;
 use crate::scheme::http::{HttpRules, Traffic};
 use crate::scheme::introspection::Introspection;
@@ -18,6 +19,7 @@ use crate::scheme::jwt::{Jwt, RemoteKeys};
 use crate::scheme::learned::{Beginning, Shared};
 use crate::scheme::learner::{Learner, Lesson, Lost, Told};
 use crate::scheme::sa_token::{RedisAddress, SaToken};
+use crate::scheme::zego_token04::ZegoToken04;
 use crate::scheme::{
     Judgement, KeyProblem, Recheck, Rejection, SchemeName, Verified, Verifier, VerifyError,
 };
@@ -66,6 +68,7 @@ impl Authenticator {
         };
         let verifier: Box<dyn Verifier> = match document.scheme {
             SchemeConfig::AppKey(config) => Box::new(AppKey::new(config)?),
+            SchemeConfig::EasemobDynamic(config) => Box::new(EasemobDynamic::new(config)?),
             SchemeConfig::EasemobToken(config) => {
                 let open = |rules: &HttpRules| remote.http(rules);
                 Box::new(EasemobToken::new(*config, beginning, open))
@@ -81,6 +84,7 @@ impl Authenticator {
                 let open = |address: &RedisAddress| remote.store(address);
                 Box::new(SaToken::new(config, first_seen, beginning, open)?)
             }
+            SchemeConfig::ZegoToken04(config) => Box::new(ZegoToken04::new(config)?),
         };
         Ok(Self {
             name: document.name.value,
@@ -119,6 +123,11 @@ impl Authenticator {
     /// The apps that it is configured for, where its credentials are of apps that a path can name.
     pub fn apps(&self) -> Option<&[Arc<str>]> {
         self.verifier.apps()
+    }
+
+    /// Whether a `+` in a query is one.
+    pub fn has_plus(&self) -> bool {
+        self.verifier.has_plus()
     }
 
     /// Whether some credential is good on certain routes only.

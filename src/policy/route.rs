@@ -129,6 +129,7 @@ impl Route {
         // A credential that is limited to routes tells them apart by name.
         self.require == other.require
             && self.require_tls == other.require_tls
+            && self.app_in_path == other.app_in_path
             && (!self.limits_credentials || Arc::ptr_eq(&self.name, &other.name))
     }
 

@@ -24,6 +24,9 @@ mod browser;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
+/// The clock for tests, which no production has.
+#[cfg(test)]
+mod clock;
 /// Autobahn's cases with the gate in between and without.
 #[cfg(test)]
 #[path = "../conformance/conformance.rs"]
@@ -77,6 +80,9 @@ mod tls;
 /// Many upgrades at once: none is torn down.
 #[cfg(test)]
 mod upgrades;
+/// Credentials of every system, at the moment that each is about.
+#[cfg(test)]
+mod vectors;
 /// WebSocket: who gets in, what passes, and when it ends.
 #[cfg(test)]
 mod websocket;

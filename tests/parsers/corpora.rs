@@ -66,3 +66,13 @@ fn seeds_of_response_readers() {
 fn seeds_of_body_readers() {
     run("body", targets::body_readers);
 }
+
+#[test]
+fn seeds_of_easemob_dynamic() {
+    run("easemob_dynamic", targets::easemob_dynamic);
+}
+
+#[test]
+fn seeds_of_zego_token04() {
+    run("zego_token04", targets::zego_token04);
+}

@@ -1,6 +1,6 @@
 //! One function for each fuzz target: what it does with its input.
 
-use super::{invariants, issued, readers};
+use super::{invariants, issued, readers, tokens};
 
 pub(crate) fn head_request(bytes: &[u8]) {
     invariants::request(bytes);
@@ -40,6 +40,14 @@ pub(crate) fn body_readers(bytes: &[u8]) {
     for compared in readers::body(bytes) {
         agree(compared, bytes);
     }
+}
+
+pub(crate) fn easemob_dynamic(bytes: &[u8]) {
+    tokens::easemob_dynamic(bytes);
+}
+
+pub(crate) fn zego_token04(bytes: &[u8]) {
+    tokens::zego_token04(bytes);
 }
 
 fn agree(compared: readers::Compared, bytes: &[u8]) {

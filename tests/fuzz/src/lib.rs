@@ -3,9 +3,10 @@
 #[path = "../../parsers"]
 mod parsers {
     mod invariants;
+    mod issued;
     mod readers;
     pub(crate) mod targets;
-    mod issued;
+    mod tokens;
 }
 
 use parsers::targets;
@@ -19,6 +20,6 @@ macro_rules! targets {
 }
 
 targets!(
-    body body_readers easemob_token head_request head_response messages request_readers
-    response_readers token_answer
+    body body_readers easemob_dynamic easemob_token head_request head_response messages
+    request_readers response_readers token_answer zego_token04
 );
