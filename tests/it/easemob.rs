@@ -4,6 +4,7 @@ mod answers;
 mod backend;
 mod living;
 mod replicas;
+mod shipped;
 
 use super::support::eventually;
 use super::support::gate::{Builder, Gate};
