@@ -16,6 +16,12 @@ secret() { # secret NAME: 32 random bytes in URL-safe text
   mv "$1.new" "$1"
 }
 
+characters() { # characters NAME: 32 hexadecimal digits, as ZEGO's console shows a server secret
+  [ -s "$1" ] && return
+  openssl rand -hex 16 | tr -d '\n' >"$1.new"
+  mv "$1.new" "$1"
+}
+
 key_pair() { # key_pair NAME: an RSA pair; the gate reads NAME.pem, only a token's issuer the other
   if [ ! -s "$1.private.pem" ]; then
     openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$1.private.pem.new"
@@ -33,4 +39,6 @@ secret sa-token
 secret backend-app-key
 secret k2
 secret server
+secret easemob
+characters zego
 key_pair k1

@@ -2,6 +2,9 @@
 //!
 //! Every decision takes `now` as an argument; this is the only module that reads the system clock.
 //! What merely lasts is measured on a clock that nobody can set ([`Steady`]).
+//!
+//! A build with debug assertions can be told another time (`test_clock`), so that a token of the past
+//! can be sent through a running gate. A release build holds no trace of that.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -93,12 +96,20 @@ pub fn steady() -> Steady {
     Steady(u64::try_from(since_start.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Reads the system clock.
+/// Reads the system clock; in a build with debug assertions shifted as [`test_clock`] says.
+pub fn now() -> UnixTime {
+    #[cfg(debug_assertions)]
+    let now = test_clock::shifted(system_time());
+    #[cfg(not(debug_assertions))]
+    let now = system_time();
+    now
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one lawful reader of the system clock"
 )]
-pub fn now() -> UnixTime {
+fn system_time() -> UnixTime {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -108,6 +119,9 @@ pub fn now() -> UnixTime {
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(debug_assertions)]
+pub mod test_clock;
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ mod carrier;
 mod cursor;
 mod findings;
 mod header;
+mod http;
 mod listener;
 mod names;
 mod notation;

@@ -12,13 +12,30 @@ use crate::secret::Digest;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential<'r> {
     parts: SmallVec<[&'r [u8]; 2]>,
+    /// What else the request says that may help to ask about it.
+    pub about: About<'r>,
+}
+
+/// Whom a request is about. A claim: nothing is proven by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct About<'r> {
+    /// The app in its path.
+    pub app: Option<&'r str>,
+    /// The user in its path.
+    pub user: Option<&'r str>,
 }
 
 impl<'r> Credential<'r> {
     pub fn single(part: &'r [u8]) -> Self {
         Self {
             parts: SmallVec::from_slice(&[part]),
+            about: About::default(),
         }
+    }
+
+    #[must_use]
+    pub fn with(self, about: About<'r>) -> Self {
+        Self { about, ..self }
     }
 
     /// The first part; schemes with a single part read only this.
@@ -32,6 +49,18 @@ impl<'r> Credential<'r> {
         Digest::of_parts(
             std::iter::once(fingerprint.as_bytes().as_slice()).chain(self.parts.iter().copied()),
         )
+    }
+
+    /// The same for a question whose answer depends on what the request is about as well.
+    pub fn question_digest(&self, fingerprint: &Digest) -> Digest {
+        let About { app, user } = self.about;
+        let [app, user] = [app, user].map(|part| match part {
+            // Absent is not empty.
+            None => Digest::of(b"-"),
+            Some(part) => Digest::of_parts([b"+".as_slice(), part.as_bytes()]),
+        });
+        let own = self.digest(fingerprint);
+        Digest::of_parts([&own, &app, &user].map(|digest| digest.as_bytes().as_slice()))
     }
 }
 
@@ -123,6 +152,25 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         assert!(!format!("{:?}", Credential::single(b"s3cret")).contains("s3cret"));
+    }
+
+    #[test]
+    fn questions_that_differ_in_anything_are_two() {
+        let about = |app, user| {
+            Credential::single(b"token")
+                .with(About { app, user })
+                .question_digest(&Digest::of(b"one"))
+        };
+        let all = [
+            about(None, None),
+            about(Some(""), None),
+            about(Some("a"), None),
+            about(None, Some("a")),
+            about(Some("a"), Some("a")),
+        ];
+        for (position, one) in all.iter().enumerate() {
+            assert!(!all[..position].contains(one), "{position}");
+        }
     }
 
     #[test]

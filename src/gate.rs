@@ -7,13 +7,14 @@
 //! It counts and logs nothing and knows neither sockets nor pingora; the caller acts on the
 //! [`Decision`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
 use crate::config::document::Combine;
-use crate::credential::{Carrier, Credential};
+use crate::credential::{About, Carrier, Credential};
 use crate::policy::Policy;
 use crate::policy::authenticator::{AuthenticatorId, Lookup};
 use crate::policy::requirement::{self, Admitted, DeviceRule, Judged, Outcome, Requirement, Unmet};
@@ -29,7 +30,7 @@ pub mod permit;
 pub mod standing;
 
 use denial::{Denial, Refusal};
-use extract::{Ambiguous, Extracted, Found};
+use extract::{Ambiguous, Extracted, Found, Plus};
 use first_message::{Awaited, Entrance, Occasion, Presented};
 use permit::{Claimed, Permit};
 
@@ -104,10 +105,16 @@ pub async fn decide_message<'m>(
         Ok(route) => route,
         Err(denial) => return Decision::unrouted(denial),
     };
-    let outcome = match first_message::extract(policy, &route, entrance, presented) {
+    let brought = check_app(policy, &route, &entrance.path)
+        .and_then(|()| first_message::extract(policy, &route, entrance, presented));
+    let outcome = match brought {
         Ok(brought) => {
-            let fresh = occasion == Occasion::Again;
-            admit(policy, &route, brought, fresh, now, &mut lookups).await
+            let by = Occasioned {
+                fresh: occasion == Occasion::Again,
+                client: entrance.client,
+                path: &entrance.path,
+            };
+            admit(policy, &route, brought, by, now, &mut lookups).await
         }
         Err(denial) => Err(denial),
     };
@@ -157,6 +164,7 @@ async fn judge<'r>(
     if route.require_tls && !request.secure {
         return Err(Denial::TlsRequired);
     }
+    check_app(policy, route, request.path)?;
     if route.websocket {
         match handshake {
             Handshake::Valid => {}
@@ -176,21 +184,37 @@ async fn judge<'r>(
     }
     let extracted = extract_all(policy, route.require.authenticators(), request)?;
     // Whoever prolongs a session is not believed because somebody was a moment ago.
-    let fresh = route.renews.is_some();
+    let by = Occasioned {
+        fresh: route.renews.is_some(),
+        client: request.client,
+        path: request.path,
+    };
     let found = (extracted, claimed);
-    let permit = admit(policy, route, found, fresh, now, lookups).await?;
+    let permit = admit(policy, route, found, by, now, lookups).await?;
     Ok(Ruling::Permit(permit))
 }
 
 /// What is there to be judged: credentials, and a claim about the device.
 type Brought<'r> = (PerAuthenticator<'r>, Option<Extracted<'r>>);
 
-/// Judges what was found, wherever that was. A fresh judgement remembers nothing.
+/// For whom something is judged, and whether that is to remember nothing.
+#[derive(Clone, Copy)]
+struct Occasioned<'a> {
+    fresh: bool,
+    client: IpAddr,
+    path: &'a str,
+}
+
+/// Judges what was found, wherever that was.
 async fn admit<'r>(
     policy: &Policy,
     route: &Arc<Route>,
     (extracted, claimed): Brought<'r>,
-    fresh: bool,
+    Occasioned {
+        fresh,
+        client,
+        path,
+    }: Occasioned<'_>,
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> Result<Permit<'r>, Denial> {
@@ -208,8 +232,11 @@ async fn admit<'r>(
     let means = Means {
         fresh,
         device: claimed_name(device_rule, claimed.as_ref()),
+        client,
+        app: route.app_in_path.map(|place| place.app_key(path)),
+        user: route.user_in_path(path),
     };
-    let judged = authenticate_all(policy, &extracted, means, now, lookups).await;
+    let judged = authenticate_all(policy, &extracted, &means, now, lookups).await;
     let admitted = requirement::combine(combine, &judged).map_err(|unmet| {
         if unmet == Unmet::NoCredential && is_of_another_page(&extracted) {
             return Denial::Forbidden(Refusal::Origin);
@@ -229,12 +256,17 @@ async fn admit<'r>(
 }
 
 /// What besides a credential itself its judgement depends on.
-#[derive(Clone, Copy)]
 struct Means<'a> {
     /// A remembered answer of a remote side does not count.
     fresh: bool,
+    /// The app key that the path names.
+    app: Option<String>,
+    /// The user whom the path names.
+    user: Option<String>,
     /// The claimed device type, in the route's own words.
     device: Option<&'a str>,
+    /// Who asks, where unknown credentials are counted.
+    client: IpAddr,
 }
 
 /// The claim in the route's own words, if it is one of them.
@@ -279,7 +311,12 @@ fn extract_all<'r>(
     ids.iter()
         .filter_map(|&id| Some((id, policy.authenticator(id)?)))
         .map(|(id, authenticator)| {
-            extract::credential(&authenticator.carriers, request)
+            let plus = if authenticator.has_plus() {
+                Plus::Itself
+            } else {
+                Plus::Space
+            };
+            extract::credential(&authenticator.carriers, plus, request)
                 .map(|found| (id, found))
                 .map_err(|Ambiguous| Denial::Ambiguous)
         })
@@ -289,7 +326,7 @@ fn extract_all<'r>(
 async fn authenticate_all(
     policy: &Policy,
     extracted: &PerAuthenticator<'_>,
-    means: Means<'_>,
+    means: &Means<'_>,
     now: UnixTime,
     lookups: &mut Lookups,
 ) -> SmallVec<[Judged; 2]> {
@@ -299,17 +336,25 @@ async fn authenticate_all(
             (_, Found::Absent | Found::OfAnotherPage) | (None, _) => Outcome::Absent,
             (_, Found::Unusable(rejection)) => Outcome::Rejected(*rejection),
             (Some(authenticator), Found::Present(extracted)) => {
-                let credential = Credential::single(&extracted.token);
+                let credential = Credential::single(&extracted.token).with(About {
+                    app: means.app.as_deref(),
+                    user: means.user.as_deref(),
+                });
                 if extracted.token.len() <= policy.limits.credential_bytes
                     && authenticator.recognises(&credential)
                 {
                     let (outcome, lookup) = if means.fresh {
-                        authenticator.authenticate_anew(&credential, now).await
+                        authenticator
+                            .authenticate_anew(&credential, means.client, now)
+                            .await
                     } else {
-                        authenticator.authenticate(&credential, now).await
+                        authenticator
+                            .authenticate(&credential, means.client, now)
+                            .await
                     };
                     lookups.extend(lookup.map(|lookup| (*id, lookup)));
-                    unless_revoked(policy, outcome, means.device, now)
+                    let outcome = unless_revoked(policy, outcome, means.device, now);
+                    unless_of_another_app(outcome, means.app.as_deref())
                 } else {
                     Outcome::Foreign
                 }
@@ -350,7 +395,32 @@ fn unless_revoked(
         other @ (Outcome::Absent
         | Outcome::Foreign
         | Outcome::Rejected(_)
+        | Outcome::Throttled(_)
         | Outcome::Unavailable(_)) => other,
+    }
+}
+
+/// A credential of one app is none where the path names another.
+fn unless_of_another_app(outcome: Outcome, app_in_path: Option<&str>) -> Outcome {
+    match (outcome, app_in_path) {
+        (Outcome::Verified(verified), Some(named))
+            if verified
+                .constraints
+                .app_in_path
+                .as_deref()
+                .is_some_and(|app| app != named) =>
+        {
+            Outcome::Rejected(Rejection::WrongApp)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Where a path names an app, it is one that somebody has configured.
+fn check_app(policy: &Policy, route: &Route, path: &str) -> Result<(), Denial> {
+    match &route.app_in_path {
+        Some(place) if !policy.knows_app(&place.app_key(path)) => Err(Denial::UnknownApp),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -397,6 +467,7 @@ fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[Authenticato
             rejection,
         },
         Unmet::Conflict => Denial::Forbidden(Refusal::Conflict),
+        Unmet::Throttled(retry_after) => Denial::Throttled { retry_after },
         Unmet::Unavailable(source) => Denial::Unavailable { source },
     }
 }
@@ -429,7 +500,7 @@ fn claim_device<'r>(
     rule: &DeviceRule,
     request: &Request<'r>,
 ) -> Result<Option<Extracted<'r>>, Denial> {
-    match extract::credential(&rule.from, request) {
+    match extract::credential(&rule.from, Plus::Space, request) {
         Ok(Found::Present(claimed)) => Ok(Some(claimed)),
         Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),
         Err(Ambiguous) => Err(Denial::Ambiguous),

@@ -23,9 +23,11 @@ use crate::tunnel::Ending;
 mod expiring;
 mod families;
 mod guards;
+pub(crate) mod learning;
 mod operator;
 mod rechecks;
 mod reloads;
+mod remote;
 mod series;
 mod store;
 mod tls;
@@ -43,7 +45,7 @@ pub const NO_ROUTE: &str = "-";
 const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
 ];
-/// What the gate itself does takes microseconds, or as long as Redis takes.
+/// What the gate itself does takes microseconds, or as long as whoever is asked takes.
 const SMALL_SECONDS: &[f64] = &[
     0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0,
 ];
@@ -82,8 +84,10 @@ pub struct Metrics {
     session_seconds: HistogramVec,
     session_bytes: IntCounterVec,
     expiring: expiring::Expiring,
+    learning: learning::Learning,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
+    remote: remote::Remote,
     pub store: StoreMetrics,
     operator: Operator,
     unauthenticated: IntGauge,
@@ -126,7 +130,7 @@ impl Metrics {
             )?,
             auth_durations: new.histograms(
                 "auth_duration_seconds",
-                "Time that judging a request takes, look-ups at Redis included.",
+                "Time that judging a request takes, look-ups elsewhere included.",
                 &["route"],
                 SMALL_SECONDS,
             )?,
@@ -174,8 +178,10 @@ impl Metrics {
                 &["route", "direction"],
             )?,
             expiring: expiring::Expiring::new(&new)?,
+            learning: learning::Learning::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
+            remote: remote::Remote::new(&new)?,
             store: StoreMetrics::new(&new)?,
             operator: Operator::new(&new)?,
             unauthenticated: new.gauge(
@@ -207,7 +213,9 @@ impl Metrics {
                 .set(entries);
         }
         self.tls.show_certificates(policy);
+        self.learning.show(policy);
         self.rechecks.show_graces(policy, &registry.rechecks);
+        self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -227,6 +235,7 @@ impl Metrics {
         }
         self.tls.prepare(policy);
         self.operator.prepare(policy);
+        self.learning.prepare(policy);
         self.rechecks.prepare(policy);
         self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
@@ -287,6 +296,11 @@ impl Metrics {
             };
             counter.with_label_values(&[&*authenticator.name]).inc();
         }
+    }
+
+    /// Counts what became of an answer, or of a token, that an authenticator learns from.
+    pub fn learned(&self, authenticator: &str, result: &'static str) {
+        self.learning.add(authenticator, result);
     }
 
     /// Counts what was said about living sessions.

@@ -3,16 +3,20 @@
 //! A [`Policy`] is compiled from a document as a whole or not at all. A request takes one
 //! `Arc<Policy>` and sees no other; a reload makes a new one beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::clock::UnixTime;
 use crate::config::Loaded;
-use crate::config::document::{Admin, Document, ErrorFormat, Limits, Reload, ShutdownRule, Store};
+use crate::config::document::{
+    Admin, Document, ErrorFormat, Limits, RedisStore, Reload, ShutdownRule, Store,
+};
 use crate::problem::Problem;
 use crate::revocation::{Revocation, RevocationId, RevocationSet, Revocations, Suspect};
 use crate::scheme::TokenFacts;
+use crate::scheme::http::{HttpClient, HttpRules};
+use crate::scheme::learned::{Pool, Shared};
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
 pub mod assertion;
@@ -21,6 +25,7 @@ pub mod cache;
 mod compile;
 pub mod cors;
 pub mod first_message;
+mod guessers;
 pub mod requirement;
 pub mod rewrite;
 pub mod route;
@@ -38,9 +43,18 @@ use route::{Route, RouteTable};
 use tls::Tls;
 use upstream::Upstream;
 
-/// Opens the session store behind an address. The network side provides it, so that policies can
-/// be compiled and tested without a network.
-pub type OpenStore<'a> = &'a dyn Fn(&RedisAddress) -> Arc<dyn SessionStore>;
+/// Opens what verifiers ask. The network side provides it, so that policies can be compiled and
+/// tested without a network. Nothing connects before it is asked.
+pub trait OpenRemote {
+    /// The session store behind an address.
+    fn store(&self, address: &RedisAddress) -> Arc<dyn SessionStore>;
+
+    /// Where replicas share what they learn about tokens.
+    fn pool(&self, store: &RedisStore) -> Arc<dyn Pool>;
+
+    /// A client for questions over HTTP.
+    fn http(&self, rules: &HttpRules) -> Arc<dyn HttpClient>;
+}
 
 /// What the configuration names. Clients look names up but never add one, so the map need not be
 /// made against chosen collisions.
@@ -68,6 +82,8 @@ pub struct Policy {
     /// What was revoked while the gate ran; the same in every policy of the process.
     pub revocations: Arc<Revocations>,
     authenticators: Vec<Arc<Authenticator>>,
+    /// The app keys of all authenticators.
+    apps: HashSet<Arc<str>>,
     routes: RouteTable,
 }
 
@@ -90,7 +106,7 @@ impl Policy {
     pub fn compile(
         loaded: Loaded,
         previous: Option<&Self>,
-        open_store: OpenStore<'_>,
+        remote: &dyn OpenRemote,
     ) -> Result<Self, Vec<Problem>> {
         let Loaded {
             document,
@@ -121,7 +137,17 @@ impl Policy {
             removed: HeaderRules::new(&identity, &[], &[]),
             problems: &mut problems,
         };
-        let authenticators = compiler.authenticators(authenticators, &cache, previous, open_store);
+        let places: HashMap<_, _> = authenticators
+            .iter()
+            .map(|one| (Arc::clone(&one.name.value), one.scheme_place.clone()))
+            .collect();
+        let shared = match &store {
+            Store::Memory => None,
+            Store::Redis(redis) => Some(Shared::new(remote.pool(redis), redis.secret.as_ref())),
+        };
+        let authenticators =
+            compiler.authenticators(authenticators, &cache, previous, remote, shared.as_ref());
+        compiler.check_lessons(&authenticators, &places, &routes);
         let upstreams: HashMap<Arc<str>, Arc<Upstream>> = upstreams
             .into_iter()
             .map(|upstream| {
@@ -179,6 +205,7 @@ impl Policy {
             assertions: identity.sign.as_ref().map(Assertions::new),
             revoked: revoked(revocations),
             revocations: known,
+            apps: apps_of(&authenticators),
             authenticators,
             routes: table,
         })
@@ -190,6 +217,19 @@ impl Policy {
 
     pub fn authenticators(&self) -> &[Arc<Authenticator>] {
         &self.authenticators
+    }
+
+    /// Whether some tokens are believed because they stand in a store where others may write as well.
+    pub fn believes_the_store(&self) -> bool {
+        let is_open = matches!(&self.store, Store::Redis(redis) if redis.secret.is_none());
+        let mut authenticators = self.authenticators.iter();
+        is_open && authenticators.any(|authenticator| authenticator.learner().is_some())
+    }
+
+    /// Whether the app that a path names is one of those that are configured. Where none is, every
+    /// app may be there.
+    pub fn knows_app(&self, app_key: &str) -> bool {
+        self.apps.is_empty() || self.apps.contains(app_key)
     }
 
     /// Whether a credential that is good by itself was revoked.
@@ -206,6 +246,12 @@ impl Policy {
     pub fn authenticator(&self, id: AuthenticatorId) -> Option<&Arc<Authenticator>> {
         self.authenticators.get(id.0)
     }
+}
+
+/// The app keys that authenticators are configured for.
+fn apps_of(authenticators: &[Arc<Authenticator>]) -> HashSet<Arc<str>> {
+    let known = authenticators.iter().filter_map(|one| one.apps());
+    known.flatten().cloned().collect()
 }
 
 fn revoked(revocations: Vec<Revocation>) -> RevocationSet {

@@ -9,10 +9,14 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use crate::clock;
-use crate::policy::Policy;
+use crate::config::document::RedisStore;
+use crate::policy::{OpenRemote, Policy};
 use crate::problem::{LoadError, Place, Problem};
 use crate::proxy::Shared;
-use crate::remote::redis::Redis;
+use crate::remote::http::Http;
+use crate::remote::redis::{Redis, RedisPool};
+use crate::scheme::http::{HttpClient, HttpRules};
+use crate::scheme::learned::Pool;
 use crate::scheme::sa_token::{RedisAddress, SessionStore};
 
 pub mod keeper;
@@ -131,7 +135,7 @@ fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled
     let (snapshot, loaded) = Snapshot::read(path);
     let compiled = loaded.and_then(|mut loaded| {
         let mut warnings = std::mem::take(&mut loaded.document.warnings);
-        let policy = Policy::compile(loaded, previous, &open_store)
+        let policy = Policy::compile(loaded, previous, &Network)
             .map_err(|problems| LoadError::Problems { problems })?;
         let now = clock::now();
         let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
@@ -141,8 +145,21 @@ fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled
     (snapshot, compiled)
 }
 
-fn open_store(address: &RedisAddress) -> Arc<dyn SessionStore> {
-    Arc::new(Redis::new(address))
+/// What verifiers ask is asked over the network.
+struct Network;
+
+impl OpenRemote for Network {
+    fn store(&self, address: &RedisAddress) -> Arc<dyn SessionStore> {
+        Arc::new(Redis::new(address))
+    }
+
+    fn pool(&self, store: &RedisStore) -> Arc<dyn Pool> {
+        Arc::new(RedisPool::new(&store.address, &store.prefix))
+    }
+
+    fn http(&self, rules: &HttpRules) -> Arc<dyn HttpClient> {
+        Arc::new(Http::new(rules))
+    }
 }
 
 /// Listening sockets and threads are made once; a change of theirs is not silently ignored.

@@ -1,3 +1,4 @@
 //! Network clients, each behind a small trait that a scheme declares.
 
+pub mod http;
 pub mod redis;

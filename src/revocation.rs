@@ -277,6 +277,12 @@ impl Revocations {
         self.is_incomplete.store(false, Ordering::Relaxed);
     }
 
+    /// Has everything that was judged before looked at once more, as after a revocation: what proofs
+    /// rest on has changed. To be called after the change.
+    pub fn judge_anew(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Puts a revocation in force for every credential that is judged from now on.
     ///
     /// The epoch moves after the set: whoever sees the old epoch after it has made itself known is

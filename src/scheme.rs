@@ -18,25 +18,46 @@ use crate::secret::Digest;
 pub mod app_key;
 mod claims;
 pub(crate) mod compact;
+pub mod easemob_dynamic;
+pub mod easemob_token;
 mod fingerprint;
+pub mod grace;
+pub mod http;
+pub mod introspection;
 pub(crate) mod json;
 pub mod jwt;
+pub mod learned;
+pub mod learner;
 pub mod sa_token;
+#[cfg(test)]
+#[path = "../tests/vectors/credentials.rs"]
+pub(crate) mod vectors;
+pub mod zego_token04;
+
+use learner::Learner;
 
 /// The name of a scheme, as the configuration spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemeName {
     AppKey,
+    EasemobDynamic,
+    EasemobToken,
+    Introspection,
     Jwt,
     SaToken,
+    ZegoToken04,
 }
 
 impl SchemeName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AppKey => "app_key",
+            Self::EasemobDynamic => "easemob_dynamic",
+            Self::EasemobToken => "easemob_token",
+            Self::Introspection => "introspection",
             Self::Jwt => "jwt",
             Self::SaToken => "sa_token",
+            Self::ZegoToken04 => "zego_token04",
         }
     }
 }
@@ -89,9 +110,57 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// The answer is the same proof with the constraints of now, and never a later end.
     fn uphold(&self, proof: &Verified, now: UnixTime) -> Result<Verified, Rejection>;
 
+    /// Whether a proof of this verifier's that was made a moment ago still counts. Asked whenever a
+    /// remembered one is used: what it rests on may have changed elsewhere.
+    fn holds(&self, _: &Verified, _: UnixTime) -> bool {
+        true
+    }
+
+    /// Whether a credential that was rejected so can never become good.
+    fn is_final(&self, rejection: Rejection) -> bool {
+        rejection.is_final()
+    }
+
+    /// The keys that a server names, where they come from one.
+    fn remote_keys(&self) -> Option<Arc<jwt::RemoteKeys>> {
+        None
+    }
+
+    /// How many unknown credentials a client may have the remote side asked about; `None` where
+    /// that is not limited, as nobody can make one up.
+    fn guesses(&self) -> Option<Guesses> {
+        None
+    }
+
+    /// Whoever asks over HTTP for it.
+    fn http(&self) -> Option<&dyn http::HttpClient> {
+        None
+    }
+
     /// Whether keeping a verdict is cheaper than reaching it again.
     fn is_worth_caching(&self) -> bool {
         true
+    }
+
+    /// Whether the remote side can be asked even if [`Self::judge`] has no need to.
+    fn asks_anew(&self) -> bool {
+        false
+    }
+
+    /// Whether the answer of the remote side may depend on what else the request says.
+    fn asks_by_request(&self) -> bool {
+        false
+    }
+
+    /// By whom tokens of this scheme are learned, where they are.
+    fn learner(&self) -> Option<&dyn Learner> {
+        None
+    }
+
+    /// The app keys that it is configured for, where its credentials are of apps that a path can name
+    /// (`/{org}/{app}`); `None` where they are not.
+    fn apps(&self) -> Option<&[Arc<str>]> {
+        None
     }
 
     /// When tokens were first seen, for schemes that know no other beginning of theirs.
@@ -107,6 +176,12 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Whether every proof names a subject.
     fn names_subjects(&self) -> bool {
         true
+    }
+
+    /// Whether a `+` in a query is one, though servers that read forms take it for a space: where
+    /// credentials have a `+` and never a space.
+    fn has_plus(&self) -> bool {
+        false
     }
 
     /// Asks the remote side, if there is one, whether it would answer.
@@ -190,8 +265,19 @@ pub struct TokenFacts {
 /// The digest by which a token is known after it is gone.
 ///
 /// Of a signed token without its signature: some algorithms let anybody make a second signature
-/// out of a good one, and it is still the same token.
+/// out of a good one, and it is still the same token. Of a token that can be written in several ways,
+/// what all of them say.
 pub fn token_digest(token: &[u8]) -> Digest {
+    if easemob_dynamic::token::recognises(token)
+        && let Ok(token) = easemob_dynamic::token::Token::parse(token)
+    {
+        return token.digest();
+    }
+    if zego_token04::envelope::recognises(token)
+        && let Some(envelope) = zego_token04::envelope::Envelope::parse(token)
+    {
+        return envelope.digest();
+    }
     let signed = if compact::recognises(token) {
         token.iter().rposition(|byte| *byte == b'.')
     } else {
@@ -243,6 +329,9 @@ pub struct Constraints {
     /// The user types that may come in with it; `None` means all of them. A principal of another
     /// type is proven, but refused (403).
     pub user_types: Option<Arc<[Arc<str>]>>,
+    /// The app key that a path must name, where it names one; a credential of another app is none there
+    /// (401).
+    pub app_in_path: Option<Arc<str>>,
 }
 
 impl Constraints {
@@ -268,6 +357,11 @@ pub struct KeyProblem {
 /// Points at one key of an authenticator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichKey {
+    /// An entry of `apps`, counted from 0, with its app key.
+    App {
+        index: usize,
+        name: Option<Arc<str>>,
+    },
     /// An entry of `keys`, counted from 0, with its id or `kid` when it has one.
     Listed {
         index: usize,
@@ -282,6 +376,11 @@ pub enum WhichKey {
 impl fmt::Display for WhichKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::App { index, name: None } => write!(f, "`apps[{index}]`"),
+            Self::App {
+                index,
+                name: Some(name),
+            } => write!(f, "`apps[{index}]` (`{name}`)"),
             Self::Listed { index, name: None } => write!(f, "`keys[{index}]`"),
             Self::Listed {
                 index,
@@ -309,8 +408,20 @@ pub enum Reuse {
 pub enum VerifyError {
     /// The credential is bad.
     Rejected(Rejection),
+    /// The client has had too many unknown credentials asked about.
+    Throttled { retry_after: Duration },
     /// Nobody can tell now. The text is for the log and holds no credential.
     Unavailable { source: Arc<str> },
+}
+
+/// How many credentials of which nothing is known a client may have a remote side asked about. One
+/// that proves good does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guesses {
+    /// Never 0.
+    pub count: u32,
+    /// Never 0.
+    pub per: Duration,
 }
 
 /// Why a credential is bad. Each has one name in logs, metrics and answers.

@@ -71,6 +71,16 @@ impl Digest {
         Self::finish(context.finish())
     }
 
+    /// The digest of several byte strings as if they were one, as formats of others have it. What
+    /// stands between them is for the caller to know.
+    pub fn of_joined<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            context.update(part);
+        }
+        Self::finish(context.finish())
+    }
+
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -140,6 +150,8 @@ mod tests {
         let one = Digest::of_parts([b"ab".as_slice(), b"c"]);
         let other = Digest::of_parts([b"a".as_slice(), b"bc"]);
         assert_ne!(one, other);
+        let joined = Digest::of_joined([b"a".as_slice(), b"bc"]);
+        assert_eq!(joined, Digest::of(b"abc"));
     }
 
     #[test]

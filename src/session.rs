@@ -97,9 +97,12 @@ impl CloseReason {
             | Denial::NoCredential { .. }
             | Denial::NoRoute
             | Denial::Rejected { .. }
+            | Denial::Throttled { .. }
             | Denial::TlsRequired
             | Denial::Transport
+            | Denial::UnknownApp
             | Denial::Unavailable { .. }
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => Self::PolicyChanged,
         }
     }
@@ -115,6 +118,7 @@ impl CloseReason {
                 rejection: Rejection::Replaced,
                 ..
             } => Self::Replaced,
+            Denial::Throttled { .. } => Self::TooMany,
             Denial::Unavailable { .. } => Self::TryAgain,
             Denial::Ambiguous
             | Denial::BadHandshake
@@ -125,6 +129,7 @@ impl CloseReason {
             | Denial::Rejected { .. }
             | Denial::TlsRequired
             | Denial::Transport
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => Self::Denied,
         }
     }

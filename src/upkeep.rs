@@ -14,6 +14,7 @@ use crate::clock;
 use crate::proxy::Shared;
 use crate::reload::{Reloader, keeper};
 
+mod key_sets;
 mod rechecks;
 
 /// How late a session may be ended after its time is up.
@@ -46,6 +47,7 @@ impl BackgroundService for Upkeep {
             tokio::spawn(keeper::keep(Arc::clone(&self.shared), reloader, asked));
         }
         tokio::spawn(rechecks::keep(Arc::clone(&self.shared)));
+        tokio::spawn(key_sets::keep(Arc::clone(&self.shared)));
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.shared.set_ready();

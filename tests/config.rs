@@ -196,10 +196,18 @@ fn workplace() -> tempfile::TempDir {
         let path = entry.unwrap().path();
         fs::copy(&path, keys.join(path.file_name().unwrap())).unwrap();
     }
-    for name in ["backend-app-key", "k2", "partner-a", "sa-token", "server"] {
+    for name in [
+        "backend-app-key",
+        "easemob",
+        "k2",
+        "partner-a",
+        "sa-token",
+        "server",
+    ] {
         let secret = format!("a long enough secret for {name}, and no other\n");
         fs::write(keys.join(name), secret).unwrap();
     }
+    fs::write(keys.join("zego"), "0f8c2e94b7a35d61c0f8e2b49a7d3651\n").unwrap();
     fs::copy(keys.join("rsa-2048.pem"), keys.join("k1.pem")).unwrap();
     directory
 }

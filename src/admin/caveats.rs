@@ -17,6 +17,10 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         let caveat = authenticator.caveat()?;
         Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
     });
+    let key_sets = policy.authenticators().iter().filter_map(|authenticator| {
+        let caveat = authenticator.remote_keys()?.caveat(now)?;
+        Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
+    });
     let in_grace = shared.registry.rechecks.in_grace();
     let graces = in_grace.iter().map(|(authenticator, sessions)| {
         let caveat = format!(
@@ -24,20 +28,37 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         );
         json!({ "authenticator": &**authenticator, "caveat": caveat })
     });
-    authenticators
+    of_clock()
+        .into_iter()
+        .chain(authenticators)
+        .chain(key_sets)
         .chain(certificates)
         .chain(graces)
         .chain(of_store(shared))
         .collect()
 }
 
+/// A build for production has no clock but the system's.
+fn of_clock() -> Option<Value> {
+    #[cfg(debug_assertions)]
+    let caveat = clock::test_clock::caveat()
+        .map(|caveat| json!({ "clock": clock::test_clock::VARIABLE, "caveat": caveat }));
+    #[cfg(not(debug_assertions))]
+    let caveat = None;
+    caveat
+}
+
 fn of_store(shared: &Shared) -> Option<Value> {
     let replicas = shared.replicas.as_ref()?;
-    let caveat = if !shared.policy().revocations.is_complete() {
+    let policy = shared.policy();
+    let caveat = if !policy.revocations.is_complete() {
         "what was revoked is not known yet, so nobody is let in where credentials are required"
     } else if !replicas.is_whole() {
         "the shared store is away: places are counted per process, and revocations of other \
          replicas do not arrive"
+    } else if policy.believes_the_store() {
+        "what replicas learn about tokens is not sealed: whoever can write to the store can make up \
+         tokens; set `store.redis.secret`"
     } else {
         return None;
     };

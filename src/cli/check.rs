@@ -17,7 +17,7 @@ use crate::replicas;
 use crate::scheme::VerifyError;
 
 /// Compiles everything; prints all problems, or what the routes ask. With `live` it also asks the
-/// upstreams and every Redis, the shared store among them, whether they are there.
+/// upstreams, identity providers and every Redis, the shared store among them, whether they are there.
 pub fn check(path: &Path, live: bool) -> Exit {
     let Loaded {
         policy,
@@ -68,6 +68,7 @@ fn probe(policy: &Policy) -> Exit {
         for authenticator in policy.authenticators() {
             let answer = authenticator.probe().await.map_err(|error| match error {
                 VerifyError::Unavailable { source } => source.to_string(),
+                VerifyError::Throttled { .. } => "too many questions".to_owned(),
                 VerifyError::Rejected(rejection) => rejection.as_str().to_owned(),
             });
             report(format!("authenticator {}", authenticator.name), answer);

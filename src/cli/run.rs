@@ -46,6 +46,11 @@ pub(super) fn prepare<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    #[cfg(debug_assertions)]
+    let is_test_clock = clock::test_clock::set_from_environment().map_err(|error| {
+        complain(&error.to_string());
+        Exit::Usage
+    })?;
     let Loaded {
         policy,
         warnings,
@@ -55,6 +60,14 @@ where
         Exit::Usage
     })?;
     log::start(sink);
+    #[cfg(debug_assertions)]
+    if is_test_clock {
+        let caveat = clock::test_clock::caveat().unwrap_or_default();
+        warn!(
+            variable = clock::test_clock::VARIABLE,
+            caveat, "NOT FOR PRODUCTION"
+        );
+    }
     for warning in warnings {
         warn!(%warning, "configuration");
     }

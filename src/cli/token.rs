@@ -10,8 +10,10 @@ use clap::{Args, Subcommand};
 
 use crate::clock::UnixTime;
 use crate::scheme::jwt::MintError;
+use crate::scheme::zego_token04;
 use crate::secret::Secret;
 
+mod easemob_token;
 mod inspect;
 mod mint;
 
@@ -50,7 +52,10 @@ pub enum TokenError {
     KeyUnfit { expected: &'static str },
     #[error("expected a secret: give `--secret-file` or `--secret-env`")]
     NoSecret,
-    #[error("expected a signed token: three parts of base64url, with dots between them")]
+    #[error(
+        "expected a token: three parts of base64url with dots between them, or one that begins with \
+         `ZHQt` or `YWMt` (Easemob) or `04` (ZEGO)"
+    )]
     NotAToken,
     #[error("the system gives no random bytes")]
     Random(#[source] getrandom::Error),
@@ -58,6 +63,8 @@ pub enum TokenError {
     SecretEmpty,
     #[error("the token could not be made: {0}")]
     Unminted(MintError),
+    #[error("the token could not be made: {0}")]
+    Unsealed(zego_token04::MintError),
     #[error("cannot read `{}`", path.display())]
     UnreadableFile { path: PathBuf, source: io::Error },
     #[error("cannot read the standard input")]

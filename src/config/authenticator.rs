@@ -1,10 +1,15 @@
 //! `authenticators`: named pairs of places and a scheme.
 
 mod app_key;
+mod easemob_dynamic;
+mod easemob_token;
+mod introspection;
 mod jwk;
 mod jwt;
 mod public_key;
 mod sa_token;
+mod withdrawal;
+mod zego_token04;
 
 use std::sync::Arc;
 
@@ -23,17 +28,29 @@ pub(super) fn authenticators(section: &Cursor<'_>, names: &Names<'_>) -> Vec<Aut
 }
 
 const KEYS: Keys = Keys {
-    known: &["app_key", "from", "jwt", "realm", "sa_token"],
-    later: &[
+    known: &[
+        "app_key",
         "easemob_dynamic",
         "easemob_token",
-        "imkit_client_key",
+        "from",
         "introspection",
+        "jwt",
+        "realm",
+        "sa_token",
         "zego_token04",
     ],
+    later: &["imkit_client_key"],
 };
 
-const SCHEMES: [&str; 3] = ["app_key", "jwt", "sa_token"];
+const SCHEMES: [&str; 5] = [
+    "app_key",
+    "easemob_dynamic",
+    "easemob_token",
+    "introspection",
+    "jwt",
+    "sa_token",
+    "zego_token04",
+];
 
 fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Authenticator> {
     if !spelling::is_name(name) {
@@ -48,8 +65,16 @@ fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<A
             let cursor = fields.get(kind)?;
             let scheme = match *kind {
                 "app_key" => app_key::decode(&cursor, names).map(SchemeConfig::AppKey),
+                "easemob_dynamic" => {
+                    easemob_dynamic::decode(&cursor).map(SchemeConfig::EasemobDynamic)
+                }
+                "easemob_token" => easemob_token::decode(&cursor, names)
+                    .map(|config| SchemeConfig::EasemobToken(Box::new(config))),
+                "introspection" => introspection::decode(&cursor)
+                    .map(|config| SchemeConfig::Introspection(Box::new(config))),
                 "jwt" => jwt::decode(&cursor).map(SchemeConfig::Jwt),
-                _ => sa_token::decode(&cursor).map(SchemeConfig::SaToken),
+                "zego_token04" => zego_token04::decode(&cursor).map(SchemeConfig::ZegoToken04),
+                _ => sa_token::decode(&cursor, names).map(SchemeConfig::SaToken),
             };
             scheme.map(|scheme| (scheme, cursor.place()))
         }

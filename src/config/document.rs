@@ -17,7 +17,9 @@ use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::problem::Place;
 use crate::revocation::Revocation;
-use crate::scheme::{app_key, jwt, sa_token};
+use crate::scheme::{
+    app_key, easemob_dynamic, easemob_token, introspection, jwt, sa_token, zego_token04,
+};
 use crate::secret::{Digest, Secret};
 
 mod store;
@@ -116,8 +118,12 @@ pub struct Authenticator {
 #[derive(Debug)]
 pub enum SchemeConfig {
     AppKey(app_key::Config),
+    EasemobDynamic(easemob_dynamic::Config),
+    EasemobToken(Box<easemob_token::Config>),
+    Introspection(Box<introspection::Config>),
     Jwt(jwt::Config),
     SaToken(sa_token::Config),
+    ZegoToken04(zego_token04::Config),
 }
 
 #[derive(Debug)]

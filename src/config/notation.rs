@@ -39,11 +39,20 @@ pub(super) fn format_duration(duration: Duration) -> String {
     format!("{millis}ms")
 }
 
-/// How often something may happen: `5 per 1m`.
+/// How often something may happen: `5 per 1m`, or `10/s`.
 pub(super) fn rate(text: &str) -> Option<(u32, Duration)> {
-    let (count, per) = text.split_once(" per ")?;
+    let (count, per) = match text.split_once('/') {
+        Some((count, unit)) if unit.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+            (count, duration(&format!("1{unit}"))?)
+        }
+        Some(_) => return None,
+        None => {
+            let (count, per) = text.split_once(" per ")?;
+            (count, duration(per)?)
+        }
+    };
     let count = is_digits(count).then(|| count.parse().ok())??;
-    Some((count, duration(per)?))
+    Some((count, per))
 }
 
 /// A whole number and one of `B`, `KiB`, `MiB`.

@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Keys};
 use super::document::{RedisStore, Store};
-use super::redis;
+use super::{redis, source};
 
 const STORE: Keys = Keys {
     known: &["redis"],
@@ -11,13 +11,16 @@ const STORE: Keys = Keys {
 
 const REDIS: Keys = Keys {
     known: &[
-        "address", "database", "password", "prefix", "timeout", "username",
+        "address", "database", "password", "prefix", "secret", "timeout", "username",
     ],
     later: &["sentinel", "tls"],
 };
 
 /// Of keys in Redis; every key of the gate's own begins with it.
 const DEFAULT_PREFIX: &str = "imgate:";
+
+/// Of the secret that seals what replicas tell each other.
+const SHORTEST_SECRET: usize = 32;
 
 const LONGEST_PREFIX: usize = 64;
 
@@ -41,8 +44,15 @@ pub(super) fn store(cursor: &Cursor<'_>) -> Option<Store> {
             },
         )
     });
+    let secret = fields.optional("secret", source::secret);
+    if let (Some(place), Some(secret)) = (fields.get("secret"), &secret)
+        && secret.expose().len() < SHORTEST_SECRET
+    {
+        place.problem("expected a secret of at least 32 bytes");
+    }
     Some(Store::Redis(RedisStore {
         address: redis::address(&fields)?,
         prefix: prefix.to_owned(),
+        secret,
     }))
 }

@@ -22,8 +22,30 @@ pub(super) fn rotating_hmac(beside: &Fields<'_>, key: &str) -> Option<Rotating> 
     let weak_is_allowed = setting(beside, &inside, "allow_weak_secret")
         .and_then(|allow| allow.boolean())
         .unwrap_or(false);
+    with_previous(beside, &inside, |place, secret| {
+        is_strong(place, secret, weak_is_allowed)
+    })
+}
+
+/// Reads a secret that a vendor has made, for which there is no minimum; `beside` is the map that holds
+/// it under `key`. What does not fit, `is_fit` reports.
+pub(super) fn rotating(
+    beside: &Fields<'_>,
+    key: &str,
+    is_fit: impl Fn(&Cursor<'_>, &Secret) -> bool,
+) -> Option<Rotating> {
+    let inside = source::map(&beside.required(key)?, &VENDORS)?;
+    with_previous(beside, &inside, is_fit)
+}
+
+/// The secret in the map `inside`, and older ones that are listed there or `beside` it.
+fn with_previous(
+    beside: &Fields<'_>,
+    inside: &Fields<'_>,
+    is_fit: impl Fn(&Cursor<'_>, &Secret) -> bool,
+) -> Option<Rotating> {
     let mut previous = Vec::new();
-    for element in setting(beside, &inside, "previous")
+    for element in setting(beside, inside, "previous")
         .and_then(|list| list.list())
         .into_iter()
         .flatten()
@@ -32,12 +54,11 @@ pub(super) fn rotating_hmac(beside: &Fields<'_>, key: &str) -> Option<Rotating> 
             continue;
         };
         let not_after = fields.required("not_after").and_then(|end| end.timestamp());
-        let secret = source::from_fields(&fields)
-            .filter(|secret| is_strong(&element, secret, weak_is_allowed));
+        let secret = source::from_fields(&fields).filter(|secret| is_fit(&element, secret));
         previous.extend(secret.zip(not_after));
     }
-    let current = source::from_fields(&inside)?;
-    is_strong(&cursor, &current, weak_is_allowed).then_some(Rotating { current, previous })
+    let current = source::from_fields(inside)?;
+    is_fit(&inside.cursor, &current).then_some(Rotating { current, previous })
 }
 
 /// The value of a key that may stand beside a secret or inside its map.
@@ -82,6 +103,12 @@ pub(super) const ROTATING: Keys = Keys {
         "value",
         "yaml",
     ],
+    later: &[],
+};
+
+/// The keys of a vendor's secret.
+const VENDORS: Keys = Keys {
+    known: &["env", "file", "key", "previous", "value", "yaml"],
     later: &[],
 };
 

@@ -19,6 +19,7 @@ use super::cursor::{Cursor, Keys};
 use super::document::Tls;
 use super::source;
 use crate::clock::UnixTime;
+use crate::scheme::http;
 use crate::secret::Digest;
 
 const TLS: Keys = Keys {
@@ -139,6 +140,16 @@ fn signing_key(cursor: &Cursor<'_>) -> Option<(Arc<dyn SigningKey>, Digest)> {
             "expected an RSA key of 2048 to 8192 bits, or one for P-256, P-384, P-521 or Ed25519",
         ),
     }
+}
+
+/// Whoever may issue the certificates of servers that the gate asks.
+pub(super) fn server_authorities(cursor: &Cursor<'_>) -> Option<http::Authorities> {
+    let Authorities { roots, digests } = authorities(cursor)?;
+    let digests = digests.iter().map(|one| one.as_bytes().as_slice());
+    Some(http::Authorities {
+        digest: Digest::of_parts(digests),
+        roots: Arc::new(roots),
+    })
 }
 
 /// Whoever may issue client certificates.

@@ -1,6 +1,7 @@
 //! Why a request may not pass, and the HTTP status and reason that say so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::policy::authenticator::AuthenticatorId;
 use crate::scheme::Rejection;
@@ -27,10 +28,14 @@ pub enum Denial {
         authenticator: Option<AuthenticatorId>,
         rejection: Rejection,
     },
+    /// Too many unknown credentials; the client is to come again after this time.
+    Throttled { retry_after: Duration },
     /// Came in plain text where only TLS is served.
     TlsRequired,
     /// A handshake that is not one of Engine.IO 4 where those are served.
     Transport,
+    /// The path is that of an app which nobody has configured.
+    UnknownApp,
     /// Whoever could tell cannot be asked. The text is for the log.
     Unavailable { source: Arc<str> },
     /// A WebSocket route was asked for something else.
@@ -60,9 +65,10 @@ impl Denial {
             Self::Ambiguous | Self::BadHandshake | Self::Transport => 400,
             Self::NoCredential { .. } | Self::Rejected { .. } => 401,
             Self::Forbidden(_) => 403,
-            Self::NoRoute => 404,
+            Self::NoRoute | Self::UnknownApp => 404,
             Self::Method { .. } => 405,
             Self::TlsRequired | Self::UpgradeRequired => 426,
+            Self::Throttled { .. } => 429,
             Self::Unavailable { .. } => 503,
         }
     }
@@ -78,9 +84,12 @@ impl Denial {
             | Self::Forbidden(_)
             | Self::Method { .. }
             | Self::NoRoute
+            | Self::Throttled { .. }
             | Self::TlsRequired
             | Self::Transport
+            | Self::UnknownApp
             | Self::Unavailable { .. }
+            | Self::UnknownApp
             | Self::UpgradeRequired => None,
         }
     }
@@ -93,12 +102,13 @@ impl Denial {
                 "upgrade"
             }
             Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
-            Self::Forbidden(Refusal::Route) => "wrong_app",
+            Self::Forbidden(Refusal::Route) | Self::UnknownApp => "wrong_app",
             Self::Forbidden(Refusal::UserType) => "user_type",
             Self::Method { .. } => "method",
             Self::NoCredential { .. } => "no_credential",
             Self::NoRoute => "no_route",
             Self::Rejected { rejection, .. } => rejection.as_str(),
+            Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
         }
     }
@@ -123,10 +133,12 @@ impl Denial {
             Self::NoCredential { .. } => "a credential is required".to_owned(),
             Self::NoRoute => "no such route".to_owned(),
             Self::Rejected { rejection, .. } => rejection_message(*rejection).to_owned(),
+            Self::Throttled { .. } => "too many unknown credentials from this client".to_owned(),
             Self::TlsRequired => "this route is served over TLS only".to_owned(),
             Self::Transport => {
                 "this route speaks Engine.IO 4 with `transport=websocket` only".to_owned()
             }
+            Self::UnknownApp => "no such app".to_owned(),
             Self::Unavailable { .. } => "the credential cannot be checked at the moment".to_owned(),
             Self::UpgradeRequired => "this route speaks WebSocket only".to_owned(),
         }

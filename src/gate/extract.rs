@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode;
 
 use crate::credential::Carrier;
 use crate::request::Request;
@@ -53,18 +54,32 @@ impl Extracted<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
+/// What a `+` in a query is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plus {
+    /// For credentials with a `+` in them, which pages put into an address as they are. There is no
+    /// other reading: such a credential has no space.
+    Itself,
+    /// As servers see it that read forms.
+    Space,
+}
+
 /// Looks at every carrier.
 ///
 /// # Errors
 ///
 /// One place twice, even with equal values, or two places with different values.
-pub fn credential<'r>(carriers: &[Carrier], request: &Request<'r>) -> Result<Found<'r>, Ambiguous> {
+pub fn credential<'r>(
+    carriers: &[Carrier],
+    plus: Plus,
+    request: &Request<'r>,
+) -> Result<Found<'r>, Ambiguous> {
     let mut found = Found::Absent;
     for (position, carrier) in carriers.iter().enumerate() {
         let here = match carrier {
             Carrier::Cookie { name, .. } => cookie(name, carrier, position, request)?,
             Carrier::Header { name, prefix } => header(name, prefix.as_deref(), position, request)?,
-            Carrier::Query { name } => query(name, position, request)?,
+            Carrier::Query { name } => query(name, plus, position, request)?,
             Carrier::Subprotocol { prefix } => subprotocol(prefix, position, request)?,
         };
         found = match (found, here) {
@@ -159,7 +174,12 @@ fn without_prefix<'v>(value: &'v [u8], prefix: &str) -> Option<&'v [u8]> {
     (separated && word.eq_ignore_ascii_case(prefix.as_bytes())).then(|| rest.trim_ascii_start())
 }
 
-fn query<'r>(name: &str, carrier: usize, request: &Request<'r>) -> Result<Found<'r>, Ambiguous> {
+fn query<'r>(
+    name: &str,
+    plus: Plus,
+    carrier: usize,
+    request: &Request<'r>,
+) -> Result<Found<'r>, Ambiguous> {
     if request.query.is_none() {
         return Ok(Found::Absent);
     }
@@ -178,11 +198,12 @@ fn query<'r>(name: &str, carrier: usize, request: &Request<'r>) -> Result<Found<
     if pair.value.is_empty() {
         return Ok(Found::Absent);
     }
-    Ok(present(
-        pair.value,
-        pair.raw_value.as_bytes(),
-        Some(carrier),
-    ))
+    let written = pair.raw_value.as_bytes();
+    let token = match plus {
+        Plus::Itself => percent_decode(written).into(),
+        Plus::Space => pair.value,
+    };
+    Ok(present(token, written, Some(carrier)))
 }
 
 /// Browsers can set no header, but offer subprotocols: `<prefix><unpadded base64url>`.

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ pub struct Entrance {
     pub(super) path: Box<str>,
     /// It came over TLS.
     pub(super) secure: bool,
+    pub(super) client: IpAddr,
     /// The device type as claimed.
     device: Option<Box<[u8]>>,
 }
@@ -104,6 +106,7 @@ impl Entrance {
             host: request.host_name().into(),
             path: request.path.into(),
             secure: request.secure,
+            client: request.client,
             device: device.map(|claim| claim.token.as_ref().into()),
         }
     }

@@ -14,7 +14,10 @@ use crate::clock::UnixTime;
 use crate::gate::denial::Denial;
 use crate::gate::first_message::Entrance;
 use crate::gate::permit::Permit;
-use crate::gate::{agrees, check_constraints, denied, refused_device, unless_revoked};
+use crate::gate::{
+    agrees, check_app, check_constraints, denied, refused_device, unless_of_another_app,
+    unless_revoked,
+};
 use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
@@ -105,7 +108,7 @@ impl Standing {
                         None => Arc::clone(verified),
                     },
                     withdrawn: None,
-                    kept: kept.map(|token| Arc::new(Kept::new(token))),
+                    kept: kept.map(|token| Arc::new(Kept::new(token, &verified.principal))),
                 })
             })
             .collect();
@@ -181,6 +184,7 @@ impl Standing {
                 first_message: _,
             } => (*combine, authenticators, device_type.as_ref()),
         };
+        let app_in_path = route.app_in_path.map(|place| place.app_key(&self.path));
         let judged: SmallVec<[Judged; 2]> = ids
             .iter()
             .enumerate()
@@ -196,7 +200,8 @@ impl Standing {
                         return Outcome::Rejected(rejection);
                     }
                     let upheld = authenticator.uphold(&proof.verified, as_of(proof, now));
-                    unless_revoked(policy, upheld, self.device_type.as_deref(), now)
+                    let upheld = unless_revoked(policy, upheld, self.device_type.as_deref(), now);
+                    unless_of_another_app(upheld, app_in_path.as_deref())
                 });
                 Some(Judged {
                     authenticator: id,
@@ -209,6 +214,7 @@ impl Standing {
             .collect();
         let admitted = requirement::combine(combine, &judged)
             .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
+        check_app(policy, route, &self.path)?;
         for (_, proof) in &admitted.verified {
             check_constraints(route, proof)?;
         }

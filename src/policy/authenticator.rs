@@ -1,16 +1,25 @@
 //! Authenticators: a place where a credential may be, the verifier that proves it, and its cache.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::clock::UnixTime;
 use crate::config::document::{self, CacheLimits, SchemeConfig};
 use crate::credential::{Carrier, Credential};
-use crate::policy::OpenStore;
+use crate::policy::OpenRemote;
 use crate::policy::cache::{Known, VerdictCache};
+use crate::policy::guessers::Guessers;
 use crate::policy::requirement::Outcome;
 use crate::scheme::app_key::AppKey;
-use crate::scheme::jwt::Jwt;
-use crate::scheme::sa_token::SaToken;
+use crate::scheme::easemob_dynamic::EasemobDynamic;
+use crate::scheme::easemob_token::EasemobToken;
+use crate::scheme::http::{HttpRules, Traffic};
+use crate::scheme::introspection::Introspection;
+use crate::scheme::jwt::{Jwt, RemoteKeys};
+use crate::scheme::learned::{Beginning, Shared};
+use crate::scheme::learner::{Learner, Lesson, Lost, Told};
+use crate::scheme::sa_token::{RedisAddress, SaToken};
+use crate::scheme::zego_token04::ZegoToken04;
 use crate::scheme::{
     Judgement, KeyProblem, Recheck, Rejection, SchemeName, Verified, Verifier, VerifyError,
 };
@@ -32,6 +41,8 @@ pub struct Authenticator {
     fingerprint: Digest,
     cache: VerdictCache,
     limits: CacheLimits,
+    /// Where credentials can be made up, whoever does so.
+    guessers: Option<Guessers>,
 }
 
 /// Whether a verdict came from the cache.
@@ -47,21 +58,40 @@ impl Authenticator {
         document: document::Authenticator,
         limits: &CacheLimits,
         previous: Option<&Arc<Self>>,
-        open_store: OpenStore<'_>,
+        remote: &dyn OpenRemote,
+        shared: Option<&Shared>,
     ) -> Result<Self, KeyProblem> {
         let first_seen = previous.and_then(|old| old.verifier.first_seen());
+        let beginning = Beginning {
+            earlier: previous.and_then(|old| old.learner()?.memory()),
+            shared: shared.cloned(),
+        };
         let verifier: Box<dyn Verifier> = match document.scheme {
             SchemeConfig::AppKey(config) => Box::new(AppKey::new(config)?),
-            SchemeConfig::Jwt(config) => Box::new(Jwt::new(config)?),
-            SchemeConfig::SaToken(config) => {
-                Box::new(SaToken::new(config, first_seen, open_store)?)
+            SchemeConfig::EasemobDynamic(config) => Box::new(EasemobDynamic::new(config)?),
+            SchemeConfig::EasemobToken(config) => {
+                let open = |rules: &HttpRules| remote.http(rules);
+                Box::new(EasemobToken::new(*config, beginning, open))
             }
+            SchemeConfig::Introspection(config) => {
+                Box::new(Introspection::new(*config, |rules| remote.http(rules)))
+            }
+            SchemeConfig::Jwt(config) => {
+                let known = previous.and_then(|old| old.verifier.remote_keys());
+                Box::new(Jwt::new(config, known, |rules| remote.http(rules))?)
+            }
+            SchemeConfig::SaToken(config) => {
+                let open = |address: &RedisAddress| remote.store(address);
+                Box::new(SaToken::new(config, first_seen, beginning, open)?)
+            }
+            SchemeConfig::ZegoToken04(config) => Box::new(ZegoToken04::new(config)?),
         };
         Ok(Self {
             name: document.name.value,
             carriers: document.from,
             realm: document.realm,
             fingerprint: verifier.fingerprint(),
+            guessers: verifier.guesses().map(Guessers::new),
             verifier,
             cache: VerdictCache::new(limits),
             limits: *limits,
@@ -90,9 +120,34 @@ impl Authenticator {
         self.verifier.names_subjects()
     }
 
+    /// The apps that it is configured for, where its credentials are of apps that a path can name.
+    pub fn apps(&self) -> Option<&[Arc<str>]> {
+        self.verifier.apps()
+    }
+
+    /// Whether a `+` in a query is one.
+    pub fn has_plus(&self) -> bool {
+        self.verifier.has_plus()
+    }
+
     /// Whether some credential is good on certain routes only.
     pub fn limits_routes(&self) -> bool {
         self.verifier.limits_routes()
+    }
+
+    /// By whom its tokens are learned, where they are.
+    pub fn learner(&self) -> Option<&dyn Learner> {
+        self.verifier.learner()
+    }
+
+    /// Learns from a whole answer; `None` if nothing can be learned at all.
+    pub fn learn(&self, lesson: &Lesson<'_>) -> Option<Result<Option<Told>, Lost>> {
+        Some(self.learner()?.learn(lesson))
+    }
+
+    /// Hears that the upstream has refused a token; `None` if it is not forgotten for that.
+    pub fn doubt(&self, credential: &Credential<'_>, now: UnixTime) -> Option<Told> {
+        self.learner()?.doubt(credential, now)
     }
 
     /// What an operator should know about this authenticator.
@@ -106,6 +161,16 @@ impl Authenticator {
             Ok(verified) => still_good(Arc::new(verified), now),
             Err(rejection) => Outcome::Rejected(rejection),
         }
+    }
+
+    /// The keys that a server names, where they come from one.
+    pub fn remote_keys(&self) -> Option<Arc<RemoteKeys>> {
+        self.verifier.remote_keys()
+    }
+
+    /// What came of its questions over HTTP, where it asks any.
+    pub fn traffic(&self) -> Option<&Traffic> {
+        self.verifier.http()?.traffic()
     }
 
     /// How often sessions that it admitted are asked about again.
@@ -131,7 +196,7 @@ impl Authenticator {
                     self.cache.void(key, rejection).await;
                     Outcome::Rejected(rejection)
                 }
-                Some(Err(VerifyError::Unavailable { source })) => Outcome::Unavailable(source),
+                Some(Err(error)) => without_proof(error),
                 None => Outcome::Unavailable(Arc::from("there is no answer")),
             });
         }
@@ -154,6 +219,7 @@ impl Authenticator {
     pub async fn authenticate(
         &self,
         credential: &Credential<'_>,
+        client: IpAddr,
         now: UnixTime,
     ) -> (Outcome, Option<Lookup>) {
         if !self.verifier.is_worth_caching()
@@ -166,7 +232,10 @@ impl Authenticator {
         }
         let key = credential.digest(&self.fingerprint);
         match self.cache.look_up(&key, now).await {
-            Known::Good(verified) => return (Outcome::Verified(verified), Some(Lookup::Hit)),
+            Known::Good(verified) if self.verifier.holds(&verified, now) => {
+                return (Outcome::Verified(verified), Some(Lookup::Hit));
+            }
+            Known::Good(_) => self.cache.forget(&key).await,
             Known::Bad(rejection) => return (Outcome::Rejected(rejection), Some(Lookup::Hit)),
             Known::Nothing => {}
         }
@@ -177,10 +246,12 @@ impl Authenticator {
                 Outcome::Verified(verified)
             }
             Judgement::Settled(Err(rejection)) => {
-                self.cache.keep_rejection(key, rejection).await;
+                if self.verifier.is_final(rejection) {
+                    self.cache.keep_rejection(key, rejection).await;
+                }
                 Outcome::Rejected(rejection)
             }
-            Judgement::AskRemote => self.ask(key, credential, now).await,
+            Judgement::AskRemote => self.ask(key, credential, client, now).await,
         };
         (outcome, Some(Lookup::Miss))
     }
@@ -190,20 +261,22 @@ impl Authenticator {
     pub async fn authenticate_anew(
         &self,
         credential: &Credential<'_>,
+        client: IpAddr,
         now: UnixTime,
     ) -> (Outcome, Option<Lookup>) {
-        if !matches!(self.verifier.judge(credential, now), Judgement::AskRemote) {
-            return self.authenticate(credential, now).await;
+        let must_ask = self.verifier.asks_anew()
+            || matches!(self.verifier.judge(credential, now), Judgement::AskRemote);
+        if !must_ask {
+            return self.authenticate(credential, client, now).await;
         }
-        let outcome = match Box::pin(self.verifier.ask(credential, now)).await {
+        let outcome = match Box::pin(self.ask_for(credential, client, now)).await {
             Ok(verified) => {
                 let verified = Arc::new(verified);
                 let key = credential.digest(&self.fingerprint);
                 self.cache.keep(key, &verified, now).await;
                 Outcome::Verified(verified)
             }
-            Err(VerifyError::Rejected(rejection)) => Outcome::Rejected(rejection),
-            Err(VerifyError::Unavailable { source }) => Outcome::Unavailable(source),
+            Err(error) => without_proof(error),
         };
         (outcome, Some(Lookup::Miss))
     }
@@ -214,16 +287,59 @@ impl Authenticator {
         self.cache.evict(is_meant).await
     }
 
-    async fn ask(&self, key: Digest, credential: &Credential<'_>, now: UnixTime) -> Outcome {
+    async fn ask(
+        &self,
+        key: Digest,
+        credential: &Credential<'_>,
+        client: IpAddr,
+        now: UnixTime,
+    ) -> Outcome {
+        let key = if self.verifier.asks_by_request() {
+            credential.question_digest(&self.fingerprint)
+        } else {
+            key
+        };
         // Boxed, so that the rare remote look-up does not swell every request's future.
         let flight = self
             .cache
-            .single_flight(key, now, self.verifier.ask(credential, now));
+            .single_flight(key, now, self.ask_for(credential, client, now));
         match Box::pin(flight).await {
+            // Somebody else's, and what it rests on has changed since.
+            Ok(verified) if !self.verifier.holds(&verified, now) => {
+                Outcome::Rejected(Rejection::UnknownKey)
+            }
             Ok(verified) => still_good(verified, now),
-            Err(VerifyError::Rejected(rejection)) => Outcome::Rejected(rejection),
-            Err(VerifyError::Unavailable { source }) => Outcome::Unavailable(source),
+            Err(error) => without_proof(error),
         }
+    }
+
+    /// Asks the remote side on behalf of a client, unless it guesses.
+    async fn ask_for(
+        &self,
+        credential: &Credential<'_>,
+        client: IpAddr,
+        now: UnixTime,
+    ) -> Result<Verified, VerifyError> {
+        let Some(guessers) = &self.guessers else {
+            return self.verifier.ask(credential, now).await;
+        };
+        guessers
+            .charge(client, now)
+            .map_err(|retry_after| VerifyError::Throttled { retry_after })?;
+        let outcome = self.verifier.ask(credential, now).await;
+        if outcome.is_ok() {
+            guessers.refund(client);
+        }
+        outcome
+    }
+}
+
+/// What is left of a credential that was not proven.
+fn without_proof(error: VerifyError) -> Outcome {
+    match error {
+        VerifyError::Rejected(rejection) => Outcome::Rejected(rejection),
+        VerifyError::Throttled { retry_after } => Outcome::Throttled(retry_after),
+        VerifyError::Unavailable { source } => Outcome::Unavailable(source),
     }
 }
 

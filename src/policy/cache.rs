@@ -93,6 +93,11 @@ impl VerdictCache {
         }
     }
 
+    /// Forgets a proof that counts no more.
+    pub async fn forget(&self, key: &Digest) {
+        self.good.invalidate(key).await;
+    }
+
     /// Forgets a proof that has turned out to hold no more.
     pub async fn void(&self, key: Digest, rejection: Rejection) {
         self.good.invalidate(&key).await;

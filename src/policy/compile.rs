@@ -11,11 +11,13 @@ use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::first_message::FirstMessage;
 use crate::policy::requirement::{DeviceRule, Requirement};
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
-use crate::policy::route::Route;
+use crate::policy::route::{AppInPath, Route};
 use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
-use crate::policy::{Listener, OpenStore, Policy};
+use crate::policy::{Listener, OpenRemote, Policy};
 use crate::problem::{Place, Problem};
+use crate::scheme::learned::Shared;
+use crate::scheme::learner::Learner;
 
 /// Compiles elements and writes down what is wrong with them.
 pub(super) struct Compiler<'a> {
@@ -61,7 +63,8 @@ impl Compiler<'_> {
         documents: Vec<document::Authenticator>,
         limits: &CacheLimits,
         previous: Option<&Policy>,
-        open_store: OpenStore<'_>,
+        remote: &dyn OpenRemote,
+        shared: Option<&Shared>,
     ) -> Vec<Arc<Authenticator>> {
         let mut compiled = Vec::with_capacity(documents.len());
         for document in documents {
@@ -75,7 +78,7 @@ impl Compiler<'_> {
                     .iter()
                     .find(|old| old.name == document.name.value)
             });
-            match Authenticator::new(document, limits, old, open_store) {
+            match Authenticator::new(document, limits, old, remote, shared) {
                 Ok(new) => compiled.push(match old {
                     Some(old) if old.is_same_as(&new) => Arc::clone(old),
                     Some(_) | None => Arc::new(new),
@@ -100,11 +103,19 @@ impl Compiler<'_> {
                 .position(|known| known.name == *name)
                 .map(AuthenticatorId)
         };
-        let pass_unverified = document
+        let mut pass_unverified = document
             .pass_unverified
             .iter()
             .map(|name| resolve(&name.value))
-            .collect::<Option<_>>()?;
+            .collect::<Option<Vec<_>>>()?;
+        let taught = taught_by(&document.name, authenticators);
+        for id in &taught {
+            let learner = authenticators.get(id.0).and_then(|one| one.learner());
+            let passes = learner.is_some_and(Learner::passes_unverified);
+            if passes && !pass_unverified.contains(id) {
+                pass_unverified.push(*id);
+            }
+        }
         let require = match document.require {
             RequirementDocument::Public => Requirement::Public,
             RequirementDocument::Credentials {
@@ -135,6 +146,10 @@ impl Compiler<'_> {
             .iter()
             .filter_map(|id| authenticators.get(id.0))
             .collect();
+        let is_of_an_app = required.iter().any(|one| one.apps().is_some());
+        let learners = taught.iter().filter_map(|id| authenticators.get(id.0));
+        let tells_an_app = is_of_an_app || learners.into_iter().any(|one| one.apps().is_some());
+        let app_in_path = AppInPath::of(&document.path.value).filter(|_| tells_an_app);
         self.check_credential(&document.credential, &require, &required, &document.place);
         self.check_session(&document.session, &require, &required);
         Some(Route {
@@ -153,7 +168,40 @@ impl Compiler<'_> {
             renews: None,
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,
+            app_in_path,
+            taught,
         })
+    }
+
+    /// Whoever learns needs a route that has the answers.
+    pub(super) fn check_lessons(
+        &mut self,
+        authenticators: &[Arc<Authenticator>],
+        places: &HashMap<Arc<str>, Place>,
+        routes: &[document::Route],
+    ) {
+        for authenticator in authenticators {
+            let place = places.get(&authenticator.name);
+            let Some((learner, place)) = authenticator.learner().zip(place) else {
+                continue;
+            };
+            let route = learner.route();
+            // A name that is nobody's was reported by whoever read it.
+            let route = routes.iter().find(|one| Some(&one.name) == route);
+            let Some(route) = route else { continue };
+            if route.websocket {
+                self.report(
+                    place,
+                    "expected a route in `learn` that is no WebSocket: its answers are read",
+                );
+            } else if learner.needs_app() && AppInPath::of(&route.path.value).is_none() {
+                self.report(
+                    place,
+                    "expected a route in `learn` with `{org}` and `{app}` in its path: they say \
+                     whose tokens are given out",
+                );
+            }
+        }
     }
 
     fn first_message(
@@ -321,4 +369,16 @@ impl Compiler<'_> {
     fn report(&mut self, place: &Place, message: &str) {
         self.problems.push(Problem::new(place.clone(), message));
     }
+}
+
+/// The authenticators that learn from a route's answers.
+fn taught_by(route: &Arc<str>, authenticators: &[Arc<Authenticator>]) -> Vec<AuthenticatorId> {
+    let learns = |authenticator: &Arc<Authenticator>| {
+        let learner = authenticator.learner();
+        learner.and_then(|learner| learner.route().cloned()) == Some(Arc::clone(route))
+    };
+    (0..authenticators.len())
+        .filter(|at| authenticators.get(*at).is_some_and(learns))
+        .map(AuthenticatorId)
+        .collect()
 }

@@ -4,6 +4,7 @@
 //! found nor how it was proven.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -114,6 +115,8 @@ pub enum Outcome {
     /// Filled, but not with this kind of credential.
     Foreign,
     Rejected(Rejection),
+    /// Nobody was asked, since the client has had too many unknown credentials asked about.
+    Throttled(Duration),
     Verified(Arc<Verified>),
     /// Nobody can tell now.
     Unavailable(Arc<str>),
@@ -149,6 +152,8 @@ pub enum Unmet {
     Rejected(AuthenticatorId, Rejection),
     /// Two proofs contradict each other.
     Conflict,
+    /// For so long nobody is asked.
+    Throttled(Duration),
     Unavailable(Arc<str>),
 }
 
@@ -161,8 +166,12 @@ pub fn combine(combine: Combine, judged: &[Judged]) -> Result<Admitted, Unmet> {
 }
 
 fn any_of(judged: &[Judged]) -> Result<Admitted, Unmet> {
-    let settled =
-        |outcome: &Outcome| matches!(outcome, Outcome::Verified(_) | Outcome::Unavailable(_));
+    let settled = |outcome: &Outcome| {
+        matches!(
+            outcome,
+            Outcome::Throttled(_) | Outcome::Verified(_) | Outcome::Unavailable(_)
+        )
+    };
     // A rejected credential denies even beside a good one. Where several authenticators looked at
     // the same credential, one success suffices, and as long as one cannot tell, nobody knows.
     let rejected = judged.iter().find_map(|one| match one.outcome {
@@ -176,6 +185,7 @@ fn any_of(judged: &[Judged]) -> Result<Admitted, Unmet> {
         Outcome::Absent
         | Outcome::Foreign
         | Outcome::Rejected(_)
+        | Outcome::Throttled(_)
         | Outcome::Verified(_)
         | Outcome::Unavailable(_) => None,
     });
@@ -200,7 +210,11 @@ fn any_of(judged: &[Judged]) -> Result<Admitted, Unmet> {
 fn all_of(judged: &[Judged]) -> Result<Admitted, Unmet> {
     let rejected = judged.iter().find_map(|one| match one.outcome {
         Outcome::Rejected(rejection) => Some(Unmet::Rejected(one.authenticator, rejection)),
-        Outcome::Absent | Outcome::Foreign | Outcome::Verified(_) | Outcome::Unavailable(_) => None,
+        Outcome::Absent
+        | Outcome::Foreign
+        | Outcome::Throttled(_)
+        | Outcome::Verified(_)
+        | Outcome::Unavailable(_) => None,
     });
     if let Some(unmet) = rejected {
         return Err(unmet);
@@ -232,12 +246,17 @@ fn all_of(judged: &[Judged]) -> Result<Admitted, Unmet> {
 fn verified(judged: &[Judged]) -> impl Iterator<Item = (AuthenticatorId, Arc<Verified>)> {
     judged.iter().filter_map(|one| match &one.outcome {
         Outcome::Verified(verified) => Some((one.authenticator, Arc::clone(verified))),
-        Outcome::Absent | Outcome::Foreign | Outcome::Rejected(_) | Outcome::Unavailable(_) => None,
+        Outcome::Absent
+        | Outcome::Foreign
+        | Outcome::Rejected(_)
+        | Outcome::Throttled(_)
+        | Outcome::Unavailable(_) => None,
     })
 }
 
 fn unavailable(judged: &[Judged]) -> Option<Unmet> {
     judged.iter().find_map(|one| match &one.outcome {
+        Outcome::Throttled(retry_after) => Some(Unmet::Throttled(*retry_after)),
         Outcome::Unavailable(source) => Some(Unmet::Unavailable(Arc::clone(source))),
         Outcome::Absent | Outcome::Foreign | Outcome::Rejected(_) | Outcome::Verified(_) => None,
     })

@@ -41,6 +41,36 @@ pub struct Route {
     pub renews: Option<Arc<str>>,
     pub upstream: Arc<Upstream>,
     pub errors: Option<ErrorFormat>,
+    /// Where its paths name an app that credentials belong to; `None` where none of its credentials
+    /// does.
+    pub app_in_path: Option<AppInPath>,
+    /// Who learns tokens from its answers.
+    pub taught: Vec<AuthenticatorId>,
+}
+
+/// The segments of a pattern that are `{org}` and `{app}`: together they name an app of Easemob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppInPath {
+    org: usize,
+    app: usize,
+}
+
+impl AppInPath {
+    pub(super) fn of(pattern: &str) -> Option<Self> {
+        let position = |name| segments(pattern).position(|segment| segment == name);
+        Some(Self {
+            org: position("{org}")?,
+            app: position("{app}")?,
+        })
+    }
+
+    /// The app key, `org#app`, that a path names which fits the pattern. A path with a second reading
+    /// names an app that does not exist.
+    pub fn app_key(&self, path: &str) -> String {
+        let path = unescaped(path);
+        let segment = |position| segments(&path).nth(position).unwrap_or_default();
+        format!("{}#{}", segment(self.org), segment(self.app))
+    }
 }
 
 impl Route {
@@ -65,6 +95,8 @@ impl Route {
             renews: Some(Arc::clone(&opening.name)),
             upstream: Arc::clone(&opening.upstream),
             errors: opening.errors,
+            app_in_path: opening.app_in_path.and_then(|_| AppInPath::of(&path.value)),
+            taught: Vec::new(),
         };
         Some((route, path.place.clone()))
     }
@@ -79,6 +111,13 @@ impl Route {
         self.require.first_message().is_some() || self.renewal_pointer().is_some()
     }
 
+    /// The user whom a path names, if the pattern has `{username}`.
+    pub fn user_in_path(&self, path: &str) -> Option<String> {
+        let position = segments(&self.pattern).position(|segment| segment == "{username}")?;
+        let path = unescaped(path);
+        segments(&path).nth(position).map(str::to_owned)
+    }
+
     fn allows(&self, method: &str) -> bool {
         self.methods
             .as_ref()
@@ -90,6 +129,7 @@ impl Route {
         // A credential that is limited to routes tells them apart by name.
         self.require == other.require
             && self.require_tls == other.require_tls
+            && self.app_in_path == other.app_in_path
             && (!self.limits_credentials || Arc::ptr_eq(&self.name, &other.name))
     }
 

@@ -30,6 +30,25 @@ fn what_only_the_whole_shows_is_a_problem() {
              `identity`, hop-by-hop or forwarding headers",
         ),
         (
+            "lessons on a path that names no app",
+            "authenticators: { e: { from: [{ header: a }], easemob_token: { principal: app, learn: { \
+             route: token } } } }\nroutes:\n  - { name: token, match: { path: /token }, require: \
+             public, upstream: im }"
+                .to_owned(),
+            "authenticators.e.easemob_token: expected a route in `learn` with `{org}` and `{app}` in \
+             its path: they say whose tokens are given out",
+        ),
+        (
+            "lessons on a WebSocket",
+            "authenticators: { s: { from: [{ header: a }], sa_token: { secret: { value: \
+             0123456789abcdef0123456789abcdef }, user_types: [u], sessions: { learn: { route: ws, \
+             lifetime: 1h } } } } }\nroutes:\n  - { name: ws, match: { path: /ws }, websocket: true, \
+             require: public, upstream: im }"
+                .to_owned(),
+            "authenticators.s.sa_token: expected a route in `learn` that is no WebSocket: its answers \
+             are read",
+        ),
+        (
             "places for those who have no name",
             format!(
                 "authenticators: {{ k: {{ from: [{{ header: X-App-Key }}], {KEYS} }} }}\nroutes:\n  - {{ \
@@ -186,11 +205,15 @@ fn a_reload_makes_no_token_young_again() {
         .unwrap();
     let ends = |policy: &Policy, now| {
         let credential = Credential::single(token.as_bytes());
-        let judged = policy.authenticators()[0].authenticate(&credential, now);
+        let judged =
+            policy.authenticators()[0].authenticate(&credential, [127, 0, 0, 1].into(), now);
         match runtime.block_on(judged).0 {
             Outcome::Verified(proof) => Ok(proof.not_after),
             Outcome::Rejected(rejection) => Err(rejection),
-            other @ (Outcome::Absent | Outcome::Foreign | Outcome::Unavailable(_)) => {
+            other @ (Outcome::Absent
+            | Outcome::Foreign
+            | Outcome::Throttled(_)
+            | Outcome::Unavailable(_)) => {
                 panic!("{other:?}")
             }
         }

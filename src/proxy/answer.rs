@@ -96,12 +96,16 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
             authenticator.and_then(|id| policy.authenticator(id)),
             Some(*rejection),
         ),
+        Denial::Throttled { retry_after } => {
+            format!("Retry-After: {}\r\n", retry_after.as_secs() + 1)
+        }
         Denial::Unavailable { .. } => "Retry-After: 1\r\n".to_owned(),
         Denial::Ambiguous
         | Denial::BadHandshake
         | Denial::Forbidden(_)
         | Denial::NoRoute
-        | Denial::Transport => String::new(),
+        | Denial::Transport
+        | Denial::UnknownApp => String::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! on it have ended where their framing says.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
 use crate::proxy::pump::Pump;
 use crate::proxy::received::Received;
+use crate::proxy::tap::{Listen, Tap};
 use crate::proxy::tether::{Govern, Tether};
 use crate::proxy::watch::Watch;
 use crate::wire::body::{Body, Framing, Side, response_framing};
@@ -63,6 +65,8 @@ pub(crate) struct Exchange<'a, 'p> {
     pub(crate) answer_headers: &'a AnswerLines,
     /// What makes a session of it if it stays open.
     pub(crate) govern: &'a dyn Govern,
+    /// Who wants to know the answer, if anybody does.
+    pub(crate) listener: Option<Arc<dyn Listen>>,
     pub(crate) started: Instant,
 }
 
@@ -182,6 +186,7 @@ async fn relay(
         permit,
         answer_headers,
         govern,
+        listener,
         started,
         ..
     } = exchange;
@@ -215,6 +220,8 @@ async fn relay(
     } else {
         Pump::new(Body::new(framing, Side::Response))
     };
+    let tap = listener.and_then(|listener| Tap::of(&head, framing, &listener));
+    download = download.tapped(tap);
     let behind = answer.bytes().get(head_len..).unwrap_or_default();
     let taken = download
         .at_hand(behind)
@@ -225,6 +232,8 @@ async fn relay(
         behind.get(..taken).unwrap_or_default()
     };
     let upstream_silent = taken == behind.len();
+    // If the whole body is here, so is what the client must not know before others do.
+    poll_fn(|cx| download.poll_told(cx)).await;
     let mut slices = pieces.slices(answer.bytes(), body);
     write_all(client, &mut slices, WRITE_STALL)
         .await

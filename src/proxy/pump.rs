@@ -9,6 +9,7 @@ use tokio::io::AsyncWrite as _;
 
 use crate::proxy::buffer::{Buffer, Leftover};
 use crate::proxy::io::poll_read_at;
+use crate::proxy::tap::Tap;
 use crate::wire::body::{Body, Dechunk};
 
 /// A body on its way. It holds a buffer only while bytes are in it.
@@ -21,6 +22,8 @@ pub(crate) struct Pump {
     /// The end of what was read; beyond `unsent` it belongs to the next message.
     read: usize,
     progress: u64,
+    /// Where somebody wants to know what passes.
+    tap: Option<Box<Tap>>,
 }
 
 /// How the body is read, and so what is written.
@@ -62,7 +65,14 @@ impl Pump {
             unsent: 0..0,
             read: 0,
             progress: 0,
+            tap: None,
         }
+    }
+
+    /// Shows the body to a tap as well.
+    #[must_use]
+    pub(crate) fn tapped(self, tap: Option<Box<Tap>>) -> Self {
+        Self { tap, ..self }
     }
 
     /// Counts reads and writes: a sign of life for whoever watches the clock.
@@ -79,7 +89,12 @@ impl Pump {
     /// them that are to be written as they are stay with the caller.
     pub(crate) fn at_hand(&mut self, bytes: &[u8]) -> Result<usize, PumpError> {
         match &mut self.body {
-            Reader::AsIs(body) => Ok(body.feed(bytes).map_err(|_| PumpError::Body)?.taken),
+            Reader::AsIs(body) => {
+                let fed = body.feed(bytes).map_err(|_| PumpError::Body)?;
+                let taken = bytes.get(..fed.taken).unwrap_or_default();
+                show(&mut self.tap, taken, fed.done);
+                Ok(fed.taken)
+            }
             Reader::Dechunked { .. } => {
                 self.buffer = Some(Buffer::copy_of(bytes, 0));
                 self.accept(bytes.len())?;
@@ -126,6 +141,7 @@ impl Pump {
         to: &mut Stream,
     ) -> Poll<Result<(), PumpError>> {
         loop {
+            ready!(self.poll_told(cx));
             ready!(self.poll_write(cx, to)).map_err(|_| PumpError::Sink)?;
             if self.is_read() {
                 return Pin::new(to).poll_flush(cx).map_err(|_| PumpError::Sink);
@@ -141,6 +157,14 @@ impl Pump {
                 0 => return Poll::Ready(self.end_of_stream()),
                 n => self.accept(n)?,
             }
+        }
+    }
+
+    /// Ready when the end of the body may go on, as far as the tap is concerned.
+    pub(crate) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.tap {
+            None => Poll::Ready(()),
+            Some(tap) => tap.poll_told(cx),
         }
     }
 
@@ -170,10 +194,14 @@ impl Pump {
         match &mut self.body {
             Reader::AsIs(body) => {
                 let fed = body.feed(bytes).map_err(|_| PumpError::Body)?;
+                let taken = bytes.get(..fed.taken).unwrap_or_default();
+                show(&mut self.tap, taken, fed.done);
                 self.unsent = 0..fed.taken;
             }
             Reader::Dechunked { body, done } => {
                 let piece = body.feed(bytes).map_err(|_| PumpError::Body)?;
+                let taken = bytes.get(..piece.taken).unwrap_or_default();
+                show(&mut self.tap, taken, piece.done);
                 *done = piece.done;
                 let mut end = 0;
                 for range in piece.payload {
@@ -193,6 +221,15 @@ impl Pump {
         match &mut self.body {
             Reader::AsIs(body) => body.finish().map_err(|_| PumpError::Body),
             Reader::Dechunked { .. } => Err(PumpError::Source),
+        }
+    }
+}
+
+fn show(tap: &mut Option<Box<Tap>>, bytes: &[u8], done: bool) {
+    if let Some(tap) = tap {
+        tap.see(bytes);
+        if done {
+            tap.end();
         }
     }
 }

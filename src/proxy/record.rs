@@ -122,12 +122,14 @@ impl<'a> Record<'a> {
             Denial::Ambiguous
             | Denial::BadHandshake
             | Denial::Forbidden(_)
+            | Denial::Throttled { .. }
             | Denial::Method { .. }
             | Denial::NoCredential { .. }
             | Denial::NoRoute
             | Denial::Rejected { .. }
             | Denial::TlsRequired
             | Denial::Transport
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => "deny",
         };
         self.series.decision(result, self.reason);

@@ -24,6 +24,9 @@ use crate::scheme::sa_token::{Answer, RedisAddress, SessionStore, StoreError};
 mod address;
 mod answer;
 mod call;
+mod pool;
+
+pub use pool::RedisPool;
 
 /// After a failed attempt to connect nobody tries again for this long.
 const PAUSE: Duration = Duration::from_millis(100);

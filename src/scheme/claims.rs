@@ -40,20 +40,22 @@ pub(super) fn validity(
 /// A `NumericDate` (RFC 7519 §2): seconds since the epoch, possibly with a fraction, which is cut
 /// to whole milliseconds downwards.
 pub(super) fn numeric_date(claims: &Object, name: &str) -> Result<Option<UnixTime>, Rejection> {
-    let Some(value) = claims.get(name) else {
-        return Ok(None);
-    };
+    claims.get(name).map(date).transpose()
+}
+
+/// The same of a value.
+pub(super) fn date(value: &Value) -> Result<UnixTime, Rejection> {
     let Value::Number(number) = value else {
         return Err(Rejection::Malformed);
     };
     if let Some(secs) = number.as_i64() {
-        return Ok(Some(UnixTime::from_secs(secs)));
+        return Ok(UnixTime::from_secs(secs));
     }
     if number.is_u64() {
-        return Ok(Some(UnixTime::NEVER));
+        return Ok(UnixTime::NEVER);
     }
     match number.as_f64() {
-        Some(secs) if secs.abs() <= EXACT_SECONDS => Ok(Some(from_fraction(secs))),
+        Some(secs) if secs.abs() <= EXACT_SECONDS => Ok(from_fraction(secs)),
         Some(_) | None => Err(Rejection::Malformed),
     }
 }
@@ -69,7 +71,12 @@ fn from_fraction(secs: f64) -> UnixTime {
 /// A claim that names somebody or something: a string that is not empty and has no control
 /// character, or an integer, which becomes its decimal text. Absent and `null` are the same.
 pub(super) fn name(claims: &Object, claim: &str) -> Result<Option<Arc<str>>, Rejection> {
-    match claims.get(claim) {
+    name_of(claims.get(claim))
+}
+
+/// The same of a value.
+pub(super) fn name_of(value: Option<&Value>) -> Result<Option<Arc<str>>, Rejection> {
+    match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if is_name(text) => Ok(Some(text.as_str().into())),
         Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {

@@ -3,7 +3,7 @@
 //! In Sa-Token's simple mode the token carries neither expiry nor device: whether it still holds
 //! is known to the backend's Redis alone, so the signature is only a cheap filter before the
 //! question. The token's own claims are judged in `claims`, the answer of the store in
-//! `session`, and what is remembered between questions in `memory`. A wrong user type is no
+//! `session`, and what is remembered without one in `memory`. A wrong user type is no
 //! rejection: it travels as a constraint of the proof.
 
 use std::sync::Arc;
@@ -15,8 +15,11 @@ use crate::clock::UnixTime;
 use crate::credential::Credential;
 use crate::scheme::compact::{self, Compact};
 use crate::scheme::fingerprint::Fingerprint;
+use crate::scheme::learned::{Beginning, Learned};
+use crate::scheme::learner::{Learner, Lesson, Lost, Told};
 use crate::scheme::sa_token::claims::Shape;
 use crate::scheme::sa_token::keys::Secrets;
+use crate::scheme::sa_token::logins::Logins;
 use crate::scheme::sa_token::session::{Question, SessionCheck};
 use crate::scheme::{
     Constraints, Grounds, Judgement, KeyProblem, Recheck, Rejection, Reuse, SchemeName, Verified,
@@ -26,10 +29,13 @@ use crate::secret::{Digest, Secret};
 
 mod claims;
 mod keys;
+mod logins;
 mod memory;
 mod mint;
 mod session;
 
+pub use crate::scheme::grace::OnOutage;
+pub use logins::token as token_in_login;
 pub use memory::FirstSeen;
 pub use mint::{Mint, Mixin, mint};
 pub use session::{Answer, SessionStore, StoreError, Ttl};
@@ -62,7 +68,18 @@ pub enum Sessions {
     None {
         max_age: Duration,
     },
+    /// Nowhere that the gate can see, but it sees the answer to the login.
+    Learn(LoginAnswers),
     Redis(RedisSessions),
+}
+
+/// Whence logins are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginAnswers {
+    /// The name of the route whose answers bring tokens.
+    pub route: Arc<str>,
+    /// How long a login holds; the answer does not say.
+    pub lifetime: Duration,
 }
 
 #[derive(Debug)]
@@ -110,15 +127,6 @@ impl RedisAddress {
     }
 }
 
-/// What to do with a token while Redis cannot be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnOutage {
-    /// 503.
-    Deny,
-    /// Admit for this long after the last positive answer.
-    Grace(Duration),
-}
-
 /// Verifies Sa-Token JWTs.
 #[derive(Debug)]
 pub struct SaToken {
@@ -136,6 +144,7 @@ enum Backing {
         seen: Arc<FirstSeen>,
         max_age: Duration,
     },
+    Learned(Logins),
     Store(SessionCheck),
 }
 
@@ -149,12 +158,13 @@ pub struct Login {
 }
 
 impl SaToken {
-    /// `first_seen` is what an earlier verifier of the same authenticator remembers, for sessions
-    /// without a store. `open` makes the store that [`RedisSessions`] names; it is not called otherwise, and it
+    /// `first_seen` and `beginning` are what an earlier verifier of the same authenticator remembers,
+    /// for sessions without a store. `open` makes the store that [`RedisSessions`] names; it is not called otherwise, and it
     /// should not connect before it is asked.
     pub fn new(
         config: Config,
         first_seen: Option<Arc<FirstSeen>>,
+        beginning: Beginning,
         open: impl FnOnce(&RedisAddress) -> Arc<dyn SessionStore>,
     ) -> Result<Self, KeyProblem> {
         let fingerprint = fingerprint(&config);
@@ -177,6 +187,7 @@ impl SaToken {
                 seen: first_seen.unwrap_or_else(|| Arc::new(FirstSeen::new())),
                 max_age,
             },
+            Sessions::Learn(answers) => Backing::Learned(Logins::new(answers, beginning)),
             Sessions::Redis(redis) => {
                 let store = open(&redis.redis);
                 Backing::Store(SessionCheck::new(store, redis))
@@ -190,7 +201,7 @@ impl SaToken {
             },
             constraints: Constraints {
                 user_types: Some(user_types.into()),
-                routes: None,
+                ..Constraints::default()
             },
             grounds: Arc::new(grounds),
             backing,
@@ -260,6 +271,7 @@ impl Verifier for SaToken {
             Backing::FirstSeen { seen, max_age } => {
                 Judgement::Settled(seen.admit(credential.bytes(), *max_age, login.proof, now))
             }
+            Backing::Learned(logins) => logins.judge(credential.bytes(), login.proof, now),
             Backing::Store(_) => Judgement::AskRemote,
         }
     }
@@ -276,13 +288,14 @@ impl Verifier for SaToken {
             Backing::FirstSeen { seen, max_age } => seen
                 .admit(question.token, *max_age, question.login.proof, now)
                 .map_err(VerifyError::Rejected),
+            Backing::Learned(logins) => logins.ask(question.token, question.login.proof, now).await,
             Backing::Store(check) => check.ask(question, now).await,
         }
     }
 
     fn recheck_rule(&self) -> Option<Recheck> {
         match &self.backing {
-            Backing::FirstSeen { .. } => None,
+            Backing::FirstSeen { .. } | Backing::Learned(_) => None,
             Backing::Store(check) => check.recheck_rule(),
         }
     }
@@ -293,7 +306,7 @@ impl Verifier for SaToken {
         now: UnixTime,
     ) -> Vec<Result<Verified, VerifyError>> {
         match &self.backing {
-            Backing::FirstSeen { .. } => nobody_to_ask(credentials.len()),
+            Backing::FirstSeen { .. } | Backing::Learned(_) => nobody_to_ask(credentials.len()),
             Backing::Store(check) => {
                 let questions = credentials
                     .iter()
@@ -319,13 +332,28 @@ impl Verifier for SaToken {
     fn first_seen(&self) -> Option<Arc<FirstSeen>> {
         match &self.backing {
             Backing::FirstSeen { seen, .. } => Some(Arc::clone(seen)),
-            Backing::Store(_) => None,
+            Backing::Learned(_) | Backing::Store(_) => None,
+        }
+    }
+
+    /// What was learned may be forgotten while a verdict is kept.
+    fn is_worth_caching(&self) -> bool {
+        match &self.backing {
+            Backing::FirstSeen { .. } | Backing::Store(_) => true,
+            Backing::Learned(_) => false,
+        }
+    }
+
+    fn learner(&self) -> Option<&dyn Learner> {
+        match &self.backing {
+            Backing::FirstSeen { .. } | Backing::Store(_) => None,
+            Backing::Learned(_) => Some(self),
         }
     }
 
     async fn probe(&self) -> Result<(), VerifyError> {
         match &self.backing {
-            Backing::FirstSeen { .. } => Ok(()),
+            Backing::FirstSeen { .. } | Backing::Learned(_) => Ok(()),
             Backing::Store(check) => check.probe().await,
         }
     }
@@ -336,7 +364,45 @@ impl Verifier for SaToken {
                 "sessions: none: logout and kick-out are not seen, and a token holds for max_age \
                  from its first sight by this process",
             ),
+            Backing::Learned(_) => Some(
+                "sessions: learn: logout and kick-out are not seen, and this process forgets all \
+                 logins when it ends",
+            ),
             Backing::Store(_) => None,
+        }
+    }
+}
+
+impl Learner for SaToken {
+    fn route(&self) -> Option<&Arc<str>> {
+        match &self.backing {
+            Backing::Learned(logins) => Some(logins.route()),
+            Backing::FirstSeen { .. } | Backing::Store(_) => None,
+        }
+    }
+
+    fn memory(&self) -> Option<Arc<Learned>> {
+        match &self.backing {
+            Backing::Learned(logins) => Some(logins.memory()),
+            Backing::FirstSeen { .. } | Backing::Store(_) => None,
+        }
+    }
+
+    /// A token that would not be good in itself is not worth a place.
+    fn learn(&self, lesson: &Lesson<'_>) -> Result<Option<Told>, Lost> {
+        let Backing::Learned(logins) = &self.backing else {
+            return Ok(None);
+        };
+        let token = logins::token(lesson.body)?;
+        let login = self.check(token.as_bytes(), lesson.at);
+        let login = login.map_err(|_| Lost::Contradictory)?;
+        Ok(Some(logins.remember(token.as_bytes(), login.proof, lesson)))
+    }
+
+    fn doubt(&self, credential: &Credential<'_>, now: UnixTime) -> Option<Told> {
+        match &self.backing {
+            Backing::Learned(logins) => logins.doubt(credential.bytes(), now),
+            Backing::FirstSeen { .. } | Backing::Store(_) => None,
         }
     }
 }
@@ -346,6 +412,9 @@ fn reading(config: &Config) -> Digest {
     let print = Fingerprint::of(&config.login_type).text(&config.separator.to_string());
     match &config.sessions {
         Sessions::None { max_age } => print.text("none").duration(*max_age),
+        Sessions::Learn(LoginAnswers { route, lifetime }) => {
+            print.text("learn").text(route).duration(*lifetime)
+        }
         Sessions::Redis(RedisSessions { redis, key, .. }) => print
             .text("redis")
             .text(&redis.address)
@@ -374,6 +443,9 @@ fn fingerprint(config: &Config) -> Digest {
         .text(&separator.to_string());
     let print = match sessions {
         Sessions::None { max_age } => print.text("none").duration(*max_age),
+        Sessions::Learn(LoginAnswers { route, lifetime }) => {
+            print.text("learn").text(route).duration(*lifetime)
+        }
         Sessions::Redis(RedisSessions {
             redis,
             key,
@@ -400,10 +472,7 @@ fn fingerprint(config: &Config) -> Digest {
                 .option(recheck.as_ref(), |print, recheck| {
                     print.duration(recheck.every).duration(recheck.live_grace)
                 });
-            match on_outage {
-                OnOutage::Deny => print.text("deny"),
-                OnOutage::Grace(grace) => print.text("grace").duration(*grace),
-            }
+            on_outage.print(print)
         }
     };
     print.finish()

@@ -193,6 +193,11 @@ impl Rounds {
                     problem = Some(source);
                     group.set_aside(&self.registry, asked, steady);
                 }
+                // Nobody is throttled here.
+                Outcome::Throttled(_) => {
+                    settled.unavailable += 1;
+                    group.set_aside(&self.registry, asked, steady);
+                }
                 // No verifier says so of what it has recognised.
                 Outcome::Absent | Outcome::Foreign => judge(asked, Err(Rejection::Malformed)),
             }

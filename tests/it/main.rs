@@ -24,6 +24,9 @@ mod browser;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
+/// The clock for tests, which no production has.
+#[cfg(test)]
+mod clock;
 /// Autobahn's cases with the gate in between and without.
 #[cfg(test)]
 #[path = "../conformance/conformance.rs"]
@@ -31,6 +34,9 @@ mod conformance;
 /// How the gate leaves: what is still served, who is told when, and what a second signal does.
 #[cfg(test)]
 mod drain;
+/// Easemob's own tokens, learned from a backend's answers and asked about.
+#[cfg(test)]
+mod easemob;
 /// Credentials in the first message of a socket.
 #[cfg(test)]
 mod first_message;
@@ -74,6 +80,9 @@ mod tls;
 /// Many upgrades at once: none is torn down.
 #[cfg(test)]
 mod upgrades;
+/// Credentials of every system, at the moment that each is about.
+#[cfg(test)]
+mod vectors;
 /// WebSocket: who gets in, what passes, and when it ends.
 #[cfg(test)]
 mod websocket;

@@ -2,6 +2,7 @@
 //! made it, the key in Redis whether it still counts.
 
 mod hanging;
+mod learned;
 mod living;
 
 use super::support::gate::Gate;

@@ -41,6 +41,16 @@ fn seeds_of_messages() {
 }
 
 #[test]
+fn seeds_of_easemob_token() {
+    run("easemob_token", targets::easemob_token);
+}
+
+#[test]
+fn seeds_of_token_answer() {
+    run("token_answer", targets::token_answer);
+}
+
+#[test]
 fn seeds_of_request_readers() {
     run("head_request", targets::request_readers);
     run("request_readers", targets::request_readers);
@@ -55,4 +65,14 @@ fn seeds_of_response_readers() {
 #[test]
 fn seeds_of_body_readers() {
     run("body", targets::body_readers);
+}
+
+#[test]
+fn seeds_of_easemob_dynamic() {
+    run("easemob_dynamic", targets::easemob_dynamic);
+}
+
+#[test]
+fn seeds_of_zego_token04() {
+    run("zego_token04", targets::zego_token04);
 }

@@ -1,6 +1,6 @@
-//! The proof of the two parsers: what they accept, others read alike, and nothing makes them fail.
+//! The proof of the parsers: what they accept, others read alike, and nothing makes them fail.
 //!
-//! `readers`, `invariants` and `targets` are shared with the fuzz targets in `tests/fuzz`, whose corpora run
+//! `readers`, `invariants`, `tokens`, `issued` and `targets` are shared with the fuzz targets in `tests/fuzz`, whose corpora run
 //! here as ordinary tests.
 
 // The modules are marked as test code, as clippy's leave to unwrap asks for it.
@@ -11,6 +11,9 @@ mod corpora;
 /// What holds for a parser without looking at any other.
 #[cfg(test)]
 mod invariants;
+/// What holds for tokens of others, and for the answers that give them out.
+#[cfg(test)]
+mod issued;
 /// Messages made at random, most of them good, some of them spoiled.
 #[cfg(test)]
 mod properties;
@@ -20,3 +23,6 @@ mod readers;
 /// What each fuzz target does with its input.
 #[cfg(test)]
 mod targets;
+/// Our reading of vendors' tokens beside a simple one.
+#[cfg(test)]
+mod tokens;

@@ -154,6 +154,49 @@ fn spoiled(message: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec
     })
 }
 
+/// A number that is near one that counts, or is written in another way.
+fn number(near: i64) -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => (-700_i64..700).prop_map(move |off| (near + off).to_string()),
+        1 => (-2_i64..3).prop_map(move |off| format!("{}.0", near + off)),
+        1 => Just(format!("\"{near}\"")),
+        1 => any::<i64>().prop_map(|number| number.to_string()),
+        1 => select(&["0", "600", "900", "601", "6e2", "null", "10000000000", "999999999"])
+            .prop_map(str::to_owned),
+    ]
+}
+
+/// What stands inside a dynamic token of Easemob, without its signature.
+fn dynamic_token() -> impl Strategy<Value = String> {
+    let app = prop_oneof![9 => Just("easemob-demo#testapp"), 1 => Just("easemob-demo#x")];
+    let ttl = prop_oneof![6 => select(&["600", "900"]).prop_map(str::to_owned), 1 => number(600)];
+    let user = prop_oneof![9 => "[a-z0-9_.-]{1,12}", 1 => "[ -~]{0,4}"];
+    (app, user, number(1_795_181_900), ttl).prop_map(|(app, user, cur_time, ttl)| {
+        let user = serde_json::Value::from(user);
+        format!("{{\"appkey\":\"{app}\",\"userId\":{user},\"curTime\":{cur_time},\"ttl\":{ttl}}}")
+    })
+}
+
+/// What stands inside a Token04 of ZEGO.
+fn token04() -> impl Strategy<Value = String> {
+    let app = prop_oneof![9 => Just("1234567890".to_owned()), 1 => number(1_234_567_890)];
+    let user = prop_oneof![9 => "[a-z0-9]{1,12}", 1 => "[ -~]{0,4}"];
+    let (ctime, expire) = (number(1_750_000_000), number(1_750_000_300));
+    let rest = select(&[
+        "",
+        ",\"nonce\":-1",
+        ",\"payload\":\"\"",
+        ",\"payload\":1",
+        ",\"ctime\":0",
+    ]);
+    (app, user, ctime, expire, rest).prop_map(|(app, user, ctime, expire, rest)| {
+        let user = serde_json::Value::from(user);
+        format!(
+            "{{\"app_id\":{app},\"user_id\":{user},\"ctime\":{ctime},\"expire\":{expire}{rest}}}"
+        )
+    })
+}
+
 /// Compares many messages, and says how many were refused and how many read alike.
 fn compare(
     messages: impl Strategy<Value = Vec<u8>>,
@@ -227,5 +270,16 @@ proptest! {
         targets::head_response(&bytes);
         targets::body_readers(&bytes);
         targets::messages(&bytes);
+        targets::easemob_dynamic(&bytes);
+        targets::zego_token04(&bytes);
+    }
+
+    #[test]
+    fn what_stands_inside_a_token_is_read_alike(
+        inside in dynamic_token(),
+        claims in token04(),
+    ) {
+        targets::easemob_dynamic(inside.as_bytes());
+        targets::zego_token04(claims.as_bytes());
     }
 }

@@ -1,6 +1,6 @@
 //! One function for each fuzz target: what it does with its input.
 
-use super::{invariants, readers};
+use super::{invariants, issued, readers, tokens};
 
 pub(crate) fn head_request(bytes: &[u8]) {
     invariants::request(bytes);
@@ -18,6 +18,14 @@ pub(crate) fn messages(bytes: &[u8]) {
     invariants::messages(bytes);
 }
 
+pub(crate) fn easemob_token(bytes: &[u8]) {
+    issued::easemob_token(bytes);
+}
+
+pub(crate) fn token_answer(bytes: &[u8]) {
+    issued::token_answer(bytes);
+}
+
 pub(crate) fn request_readers(bytes: &[u8]) {
     agree(readers::request(bytes), bytes);
 }
@@ -32,6 +40,14 @@ pub(crate) fn body_readers(bytes: &[u8]) {
     for compared in readers::body(bytes) {
         agree(compared, bytes);
     }
+}
+
+pub(crate) fn easemob_dynamic(bytes: &[u8]) {
+    tokens::easemob_dynamic(bytes);
+}
+
+pub(crate) fn zego_token04(bytes: &[u8]) {
+    tokens::zego_token04(bytes);
 }
 
 fn agree(compared: readers::Compared, bytes: &[u8]) {

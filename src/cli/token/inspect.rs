@@ -11,13 +11,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::token::{SecretArgs, TokenError};
+use crate::cli::token::{SecretArgs, TokenError, easemob_token};
 use crate::clock::UnixTime;
 use crate::scheme::compact::Compact;
-use crate::scheme::json;
+use crate::scheme::easemob_token::layout;
 use crate::scheme::jwt::{Algorithm, Key, KeyMaterial, VerifyingKey};
 use crate::scheme::token_digest;
+use crate::scheme::{easemob_dynamic, json, zego_token04};
 use crate::secret::Secret;
+
+mod easemob;
+mod zego;
 
 /// More than any token; the rest of the input is not read.
 const MAX_INPUT: u64 = 128 * 1024;
@@ -28,6 +32,9 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub(super) struct InspectArgs {
     #[command(flatten)]
     secret: SecretArgs,
+    /// The client id of an Easemob app, which is part of what is signed.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
     /// The token, with or without `Bearer`; from the standard input when it is absent or `-`.
     token: Option<String>,
 }
@@ -50,7 +57,14 @@ pub(super) fn run(
     };
     let token = without_prefix(text.trim());
     let secret = args.secret.read()?;
-    describe(token, secret.as_ref(), now)
+    if easemob_dynamic::token::recognises(token.as_bytes()) {
+        let client_id = args.client_id.as_deref();
+        Ok(easemob::describe(token, client_id, secret.as_ref(), now))
+    } else if zego_token04::envelope::recognises(token.as_bytes()) {
+        zego::describe(token, secret.as_ref(), now)
+    } else {
+        describe(token, secret.as_ref(), now)
+    }
 }
 
 fn without_prefix(text: &str) -> &str {
@@ -61,9 +75,12 @@ fn without_prefix(text: &str) -> &str {
 }
 
 fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<String, TokenError> {
+    if layout::recognises(token.as_bytes()) {
+        return Ok(easemob_token::inspect(token, now));
+    }
     let mut parts = token.splitn(3, '.');
     let (Some(header), Some(payload), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(TokenError::NotAToken);
+        return opaque(token);
     };
     let decode = |part: &str| {
         URL_SAFE_NO_PAD
@@ -84,22 +101,26 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
     }
     let compact = Compact::parse(token.as_bytes());
     let has_form = compact.is_ok() && json::object(&payload).is_ok();
-    lines.add(
-        "form",
-        if has_form {
-            "as the gate demands it"
-        } else {
-            "refused by the gate"
-        },
-    );
-    // By which `revocations` names a token: without its signature.
-    lines.add("sha256", &token_digest(token.as_bytes()).to_hex());
+    lines.add_form_and_name(token, has_form);
     let signature = match (secret, &compact) {
         (None, _) => "not checked (give --secret-file or --secret-env)",
         (Some(_), Err(_)) => "not checked, since the gate would not",
         (Some(secret), Ok(token)) => check_signature(token, secret)?,
     };
     lines.add("signature", signature);
+    Ok(lines.into_text())
+}
+
+/// A token that says nothing by itself.
+fn opaque(token: &str) -> Result<String, TokenError> {
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(TokenError::NotAToken);
+    }
+    let mut lines = Lines::default();
+    let kind = "opaque: whether it is good is known to the server that issued it (introspection)";
+    lines.add("kind", kind);
+    lines.add("length", &token.len().to_string());
+    lines.add("sha256", &token_digest(token.as_bytes()).to_hex());
     Ok(lines.0)
 }
 
@@ -153,10 +174,14 @@ fn times(claims: &Map<String, Value>, now: UnixTime) -> Vec<(&'static str, Strin
 
 /// A time as a date, and from now.
 fn moment(value: &Value, unit: fn(i64) -> UnixTime, now: UnixTime) -> String {
-    let Some(number) = value.as_i64() else {
-        return "not a whole number".to_owned();
-    };
-    let time = unit(number);
+    value.as_i64().map_or_else(
+        || "not a whole number".to_owned(),
+        |number| date(unit(number), now),
+    )
+}
+
+/// The same of a time.
+pub(super) fn date(time: UnixTime, now: UnixTime) -> String {
     let seconds = u64::try_from(time.as_secs())
         .ok()
         .filter(|seconds| *seconds <= LAST_SECOND);
@@ -188,10 +213,27 @@ fn printable(bytes: &[u8]) -> String {
 
 /// A name in one column, what is said about it in the next.
 #[derive(Default)]
-struct Lines(String);
+pub(super) struct Lines(String);
 
 impl Lines {
-    fn add(&mut self, name: &str, words: &str) {
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+
+    /// Whether the gate takes a token apart, and by what `revocations` name it.
+    fn add_form_and_name(&mut self, token: &str, has_form: bool) {
+        self.add(
+            "form",
+            if has_form {
+                "as the gate demands it"
+            } else {
+                "refused by the gate"
+            },
+        );
+        self.add("sha256", &token_digest(token.as_bytes()).to_hex());
+    }
+
+    pub(super) fn add(&mut self, name: &str, words: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
         }

@@ -5,13 +5,22 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use crate::cli::token::easemob_token::{self, EasemobTokenArgs};
 use crate::cli::token::{SecretArgs, TokenError};
 use crate::clock::UnixTime;
 use crate::scheme::jwt::{self, Algorithm, SigningKey};
 use crate::scheme::sa_token::{self, Mixin};
+use crate::scheme::{easemob_dynamic, zego_token04};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MintCommand {
+    /// A token of the form of Easemob's own (`YWMt…`), with a tag that only a backend of one's own
+    /// would take.
+    #[command(name = "easemob_token")]
+    EasemobToken(EasemobTokenArgs),
+    /// A dynamic user token of Easemob; the secret is the app's client secret.
+    #[command(name = "easemob_dynamic")]
+    EasemobDynamic(EasemobDynamicArgs),
     /// A JSON Web Token, with `--secret-file` for an HMAC and `--key-file` for a private key.
     Jwt(JwtArgs),
     /// A Sa-Token JWT as RuoYi issues it.
@@ -20,6 +29,40 @@ pub(super) enum MintCommand {
     /// Redis. `--device`, `--expires-in` and `--mixin` make a token of mixin mode.
     #[command(name = "sa_token")]
     SaToken(SaTokenArgs),
+    /// A Token04 of ZEGO (GCM); the secret is the project's server secret.
+    #[command(name = "zego_token04")]
+    ZegoToken04(ZegoToken04Args),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EasemobDynamicArgs {
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// Such as `org#app`.
+    #[arg(long)]
+    app_key: String,
+    #[arg(long)]
+    client_id: String,
+    #[arg(long)]
+    user: String,
+    /// In seconds.
+    #[arg(long, default_value = "600")]
+    ttl: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ZegoToken04Args {
+    #[command(flatten)]
+    secret: SecretArgs,
+    #[arg(long)]
+    app_id: u32,
+    #[arg(long)]
+    user: String,
+    #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+    expires_in: Duration,
+    /// A text with JSON in it, by which ZEGO's own services know rooms and privileges.
+    #[arg(long, default_value = "")]
+    payload: String,
 }
 
 #[derive(Debug, Args)]
@@ -71,9 +114,39 @@ pub(super) struct SaTokenArgs {
 
 pub(super) fn run(command: &MintCommand, now: UnixTime) -> Result<String, TokenError> {
     match command {
+        MintCommand::EasemobToken(args) => easemob_token::mint(args, now),
+        MintCommand::EasemobDynamic(args) => easemob_dynamic(args, now),
         MintCommand::Jwt(args) => jwt(args, now),
         MintCommand::SaToken(args) => sa_token(args, now),
+        MintCommand::ZegoToken04(args) => zego_token04(args, now),
     }
+}
+
+fn easemob_dynamic(args: &EasemobDynamicArgs, now: UnixTime) -> Result<String, TokenError> {
+    let secret = args.secret.read()?.ok_or(TokenError::NoSecret)?;
+    let order = easemob_dynamic::Mint {
+        app_key: args.app_key.clone(),
+        client_id: args.client_id.clone(),
+        user: args.user.clone(),
+        ttl: args.ttl,
+    };
+    Ok(easemob_dynamic::mint(&secret, &order, now))
+}
+
+fn zego_token04(args: &ZegoToken04Args, now: UnixTime) -> Result<String, TokenError> {
+    let secret = args.secret.read()?.ok_or(TokenError::NoSecret)?;
+    let (mut number, mut iv) = ([0; 4], [0; 12]);
+    getrandom::fill(&mut number).map_err(TokenError::Random)?;
+    getrandom::fill(&mut iv).map_err(TokenError::Random)?;
+    let order = zego_token04::Mint {
+        app_id: args.app_id,
+        user: args.user.clone(),
+        expires_in: args.expires_in,
+        payload: args.payload.clone(),
+        number: i32::from_be_bytes(number),
+        iv,
+    };
+    zego_token04::mint(&secret, &order, now).map_err(TokenError::Unsealed)
 }
 
 fn jwt(args: &JwtArgs, now: UnixTime) -> Result<String, TokenError> {

@@ -1,28 +1,76 @@
-//! `jwks`: a JSON Web Key Set (RFC 7517) in a file.
+//! `jwks`: a JSON Web Key Set (RFC 7517), in a file or behind a URL.
 //!
-//! A key is taken only if it says, alone, which algorithm it is for. Only the public members are
+//! A key of a file is taken only if it says, alone, which algorithm it is for. Only the public members are
 //! kept; members that nobody here reads are allowed, as the RFC asks.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::jwt::{algorithm, take_kid};
+use super::jwt::{algorithm, is_hmac, take_kid};
 use super::public_key::{MODULUS_SIZE, is_modulus_size};
 use crate::config::cursor::{Cursor, Fields, Keys, Source};
 use crate::config::tree::{SyntaxError, Tree};
-use crate::config::{source, strength, yaml};
-use crate::scheme::jwt::{Algorithm, Key, KeyMaterial};
+use crate::config::{http, source, strength, yaml};
+use crate::scheme::jwt::{self, Algorithm, Key, KeyMaterial, MAX_JWKS_BYTES};
 use crate::secret::Secret;
 
-/// Reads the set that `jwks: { file }` names.
-pub(super) fn from_file(cursor: &Cursor<'_>) -> Option<Vec<Key>> {
+/// Reads the set that `jwks: { file }` names, or how to come to that of `jwks: { url }`.
+pub(super) fn decode(cursor: &Cursor<'_>) -> Option<jwt::Keys> {
     let fields = cursor.map(&JWKS)?;
-    let weak_is_allowed = fields.or_default("allow_weak_secret", false, Cursor::boolean);
-    if fields.has("url") && !fields.has("file") {
-        return None;
+    match (fields.has("file"), fields.has("url")) {
+        (true, false) => {
+            only_beside(&fields, OF_URL, "expected only beside `url`");
+            from_file(cursor, &fields).map(jwt::Keys::Listed)
+        }
+        (false, true) => {
+            only_beside(&fields, OF_FILE, "expected only beside `file`");
+            from_url(&fields).map(jwt::Keys::Remote)
+        }
+        (_, is_both) => fields.choose(2 * usize::from(is_both), "either `file` or `url`"),
     }
+}
+
+fn only_beside(fields: &Fields<'_>, keys: &[&'static str], message: &str) {
+    for key in fields.among(keys) {
+        if let Some(misplaced) = fields.get(key) {
+            misplaced.problem(message);
+        }
+    }
+}
+
+fn from_url(fields: &Fields<'_>) -> Option<jwt::Jwks> {
+    let time = |key, default, range: RangeInclusive<Duration>| {
+        fields.or_default(key, default, |time| time.duration(range))
+    };
+    let refresh = time("refresh", MINUTE * 10, SECOND..=DAY);
+    let cooldown = time("cooldown", SECOND * 30, SECOND..=HOUR);
+    let max_age = time("max_age", DAY.max(refresh * 2), SECOND..=DAY * 30);
+    if max_age < refresh
+        && let Some(written) = fields.get("max_age")
+    {
+        written.problem("expected at least `refresh`, or the set would be too old in between");
+    }
+    let rules = http::Defaults {
+        timeout: SECOND * 5,
+        max_body: MAX_JWKS_BYTES,
+        in_flight: 1,
+    };
+    let (url, http) = http::endpoint(fields, &rules, &[])?;
+    Some(jwt::Jwks {
+        url,
+        http,
+        refresh,
+        cooldown,
+        max_age,
+    })
+}
+
+fn from_file(cursor: &Cursor<'_>, fields: &Fields<'_>) -> Option<Vec<Key>> {
+    let weak_is_allowed = fields.or_default("allow_weak_secret", false, Cursor::boolean);
     let file = fields.required("file")?;
     let (path, bytes) = source::read_file(&file, MAX_FILE)?;
     let source = Source::new(&path);
@@ -47,9 +95,34 @@ pub(super) fn from_file(cursor: &Cursor<'_>) -> Option<Vec<Key>> {
 }
 
 const JWKS: Keys = Keys {
-    known: &["allow_weak_secret", "file"],
-    later: &["refresh", "url"],
+    known: &[
+        "allow_http",
+        "allow_weak_secret",
+        "ca",
+        "cooldown",
+        "file",
+        "max_age",
+        "refresh",
+        "timeout",
+        "url",
+    ],
+    later: &[],
 };
+
+const OF_URL: &[&str] = &[
+    "allow_http",
+    "ca",
+    "cooldown",
+    "max_age",
+    "refresh",
+    "timeout",
+];
+const OF_FILE: &[&str] = &["allow_weak_secret"];
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 const MAX_FILE: usize = 1024 * 1024;
 
@@ -112,7 +185,7 @@ fn key(cursor: &Cursor<'_>, kids: &mut HashSet<String>, weak_is_allowed: bool) -
 type Decoded = Option<(Algorithm, KeyMaterial)>;
 
 fn oct(fields: &Fields<'_>, named: Option<Algorithm>, weak_is_allowed: bool) -> Decoded {
-    let Some(algorithm) = named.filter(|algorithm| super::jwt::is_hmac(*algorithm)) else {
+    let Some(algorithm) = named.filter(|algorithm| is_hmac(*algorithm)) else {
         fields.problem("expected `alg` with `HS256`, `HS384` or `HS512` for an `oct` key");
         return None;
     };

@@ -1,4 +1,4 @@
-//! `jwt`: keys that fix the algorithm, from a list or from a JWKS file.
+//! `jwt`: keys that fix the algorithm, from a list or from a JWKS.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use super::jwk;
 use super::public_key::{self, PublicKey};
 use crate::config::cursor::{Cursor, Fields, Keys};
 use crate::config::{source, spelling, strength};
-use crate::scheme::jwt::{Algorithm, Claims, Config, Expected, Key, KeyMaterial};
+use crate::scheme::jwt::{self as scheme, Algorithm, Claims, Config, Expected, Key, KeyMaterial};
 
 pub(super) fn decode(cursor: &Cursor<'_>) -> Option<Config> {
     let fields = cursor.map(&JWT)?;
     let keys = match (fields.get("keys"), fields.get("jwks")) {
-        (Some(keys), None) => listed(&keys),
-        (None, Some(jwks)) => jwk::from_file(&jwks),
+        (Some(keys), None) => listed(&keys).map(scheme::Keys::Listed),
+        (None, Some(jwks)) => jwk::decode(&jwks),
         (Some(_), Some(jwks)) => {
             jwks.problem("`keys` and `jwks` exclude each other");
             None

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::withdrawal;
 use crate::config::cursor::{Cursor, Fields, Keys};
-use crate::config::{notation, redis, strength};
-use crate::scheme::Recheck;
-use crate::scheme::sa_token::{Config, OnOutage, Previous, RedisSessions, Sessions};
+use crate::config::names::{self, Names};
+use crate::config::{redis, strength};
+use crate::scheme::sa_token::{Config, LoginAnswers, OnOutage, Previous, RedisSessions, Sessions};
 
-pub(super) fn decode(cursor: &Cursor<'_>) -> Option<Config> {
+pub(super) fn decode(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Config> {
     let fields = cursor.map(&SA_TOKEN)?;
     let secrets = strength::rotating_hmac(&fields, "secret");
     let user_types = fields
@@ -24,7 +25,7 @@ pub(super) fn decode(cursor: &Cursor<'_>) -> Option<Config> {
     });
     let sessions = fields
         .required("sessions")
-        .and_then(|place| sessions(&place));
+        .and_then(|place| sessions(&place, names));
     let secrets = secrets?;
     let previous = secrets.previous.into_iter();
     Some(Config {
@@ -54,6 +55,7 @@ const SA_TOKEN: Keys = Keys {
 
 const SESSIONS: Keys = Keys {
     known: &[
+        "learn",
         "live_grace",
         "max_stale",
         "none",
@@ -69,8 +71,8 @@ const NONE: Keys = Keys {
     later: &[],
 };
 
-const GRACE: Keys = Keys {
-    known: &["grace"],
+const LEARN: Keys = Keys {
+    known: &["lifetime", "route"],
     later: &[],
 };
 
@@ -78,42 +80,57 @@ const REDIS: Keys = Keys {
     known: &[
         "address", "database", "key", "password", "timeout", "username",
     ],
-    later: &["learn", "sentinel", "tls"],
+    later: &["sentinel", "tls"],
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-fn sessions(cursor: &Cursor<'_>) -> Option<Sessions> {
+fn sessions(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Sessions> {
     let fields = cursor.map(&SESSIONS)?;
-    match (fields.get("none"), fields.get("redis")) {
-        (Some(none), None) => {
-            for key in ["max_stale", "on_outage", "recheck", "live_grace"] {
-                if let Some(misplaced) = fields.get(key) {
-                    misplaced.problem("expected only beside `redis`");
-                }
-            }
-            let max_age = none.map(&NONE)?.required("max_age")?;
-            Some(Sessions::None {
-                max_age: max_age.duration(SECOND..=DAY * 365)?,
-            })
-        }
-        (None, Some(place)) => in_redis(&fields, &place).map(Sessions::Redis),
-        (none, _) => {
-            let found = if none.is_some() { 2 } else { 0 };
-            fields.choose(found, "exactly one of `redis` and `none`")
+    let kinds = fields.among(&["learn", "none", "redis"]);
+    let [kind] = kinds.as_slice() else {
+        let expected = "exactly one of `redis`, `learn` and `none`";
+        return fields.choose(kinds.len(), expected);
+    };
+    let place = fields.get(kind)?;
+    if *kind == "redis" {
+        return in_redis(&fields, &place).map(Sessions::Redis);
+    }
+    for key in ["max_stale", "on_outage", "recheck", "live_grace"] {
+        if let Some(misplaced) = fields.get(key) {
+            misplaced.problem("expected only beside `redis`");
         }
     }
+    if *kind == "learn" {
+        return learn(&place, names).map(Sessions::Learn);
+    }
+    let max_age = place.map(&NONE)?.required("max_age")?;
+    Some(Sessions::None {
+        max_age: max_age.duration(SECOND..=DAY * 365)?,
+    })
+}
+
+fn learn(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<LoginAnswers> {
+    let fields = cursor.map(&LEARN)?;
+    let lifetime = fields
+        .required("lifetime")
+        .and_then(|lifetime| lifetime.duration(SECOND..=DAY * 365));
+    let route = fields.required("route")?;
+    let route = names::reference(&route, "route", names.routes.as_ref())?;
+    Some(LoginAnswers {
+        route: route.value,
+        lifetime: lifetime?,
+    })
 }
 
 fn in_redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> {
     let max_stale = sessions.or_default("max_stale", SECOND, |stale| {
         stale.duration(Duration::ZERO..=MINUTE)
     });
-    let on_outage = sessions.or_default("on_outage", OnOutage::Deny, on_outage);
-    let recheck = recheck(sessions);
+    let on_outage = sessions.or_default("on_outage", OnOutage::Deny, withdrawal::on_outage);
+    let recheck = withdrawal::recheck(sessions);
     let fields = place.map(&REDIS)?;
     let key = fields.required("key").and_then(|key| {
         key.parsed("a key with `{token}` in it, exactly once", |text| {
@@ -128,48 +145,4 @@ fn in_redis(sessions: &Fields<'_>, place: &Cursor<'_>) -> Option<RedisSessions> 
         on_outage,
         recheck,
     })
-}
-
-/// Whether, how often, and with what grace living sessions are asked about again.
-fn recheck(sessions: &Fields<'_>) -> Option<Recheck> {
-    let live_grace = sessions.get("live_grace");
-    let every = match sessions.get("recheck") {
-        None => Some(SECOND * 30),
-        Some(every) if every.is_word("off") => {
-            if let Some(misplaced) = live_grace {
-                misplaced.problem("expected only where sessions are asked about again");
-            }
-            return None;
-        }
-        Some(every) if every.as_text().and_then(notation::duration).is_none() => {
-            every.problem("expected `off`, or a duration such as `30s` or `5m`");
-            None
-        }
-        Some(every) => every.duration(SECOND..=HOUR),
-    };
-    let Some(written) = live_grace else {
-        let every = every?;
-        let live_grace = (MINUTE * 5).max(every * 2);
-        return Some(Recheck { every, live_grace });
-    };
-    let live_grace = written.duration(SECOND..=DAY);
-    let (every, live_grace) = (every?, live_grace?);
-    if live_grace <= every {
-        written.problem("expected more than `recheck`, or one lost answer would end every session");
-    }
-    Some(Recheck { every, live_grace })
-}
-
-fn on_outage(cursor: &Cursor<'_>) -> Option<OnOutage> {
-    if cursor.is_word("deny") {
-        return Some(OnOutage::Deny);
-    }
-    let Some(mut grace) = cursor.as_map() else {
-        cursor.problem("expected `deny` or `{ grace: 30s }`");
-        return None;
-    };
-    grace.refuse_unknown(&GRACE);
-    Some(OnOutage::Grace(
-        grace.required("grace")?.duration(SECOND..=DAY)?,
-    ))
 }

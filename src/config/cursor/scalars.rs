@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Cursor;
 use crate::clock::UnixTime;
 use crate::config::tree::Content;
@@ -41,6 +43,23 @@ impl<'a> Cursor<'a> {
         self.as_text()
             .and_then(accept)
             .or_else(|| self.expected(expected))
+    }
+
+    /// A single value as JSON would have it; fractions are none.
+    pub(in crate::config) fn scalar(&self, expected: &str) -> Option<Value> {
+        match &self.node.content {
+            Content::Bool(value) => Some(Value::Bool(*value)),
+            Content::Integer(number) => i64::try_from(*number)
+                .map(Value::from)
+                .ok()
+                .or_else(|| self.expected(expected)),
+            Content::Text(text) => Some(Value::from(text.as_str())),
+            Content::Broken
+            | Content::Float
+            | Content::List(_)
+            | Content::Map(_)
+            | Content::Null => self.expected(expected),
+        }
     }
 
     pub(in crate::config) fn boolean(&self) -> Option<bool> {

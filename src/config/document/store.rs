@@ -2,6 +2,7 @@
 
 use crate::revocation::Revocations;
 use crate::scheme::sa_token::RedisAddress;
+use crate::secret::Secret;
 
 #[derive(Clone, Debug, Default)]
 pub enum Store {
@@ -16,6 +17,8 @@ pub struct RedisStore {
     pub address: RedisAddress,
     /// Every key begins with it.
     pub prefix: String,
+    /// Seals what replicas tell each other about tokens.
+    pub secret: Option<Secret>,
 }
 
 impl Store {
@@ -40,7 +43,12 @@ impl Store {
         match (self, other) {
             (Self::Memory, Self::Memory) => true,
             (Self::Redis(one), Self::Redis(other)) => {
-                one.prefix == other.prefix && one.address.is_same_as(&other.address)
+                let same_secret = match (&one.secret, &other.secret) {
+                    (Some(one), Some(other)) => one.matches(other.expose()),
+                    (None, None) => true,
+                    (Some(_), None) | (None, Some(_)) => false,
+                };
+                same_secret && one.prefix == other.prefix && one.address.is_same_as(&other.address)
             }
             (Self::Memory | Self::Redis(_), _) => false,
         }

@@ -28,7 +28,7 @@ fn check(target: &str, headers: &str, expected: &str) {
     let bytes = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
     let head = testing::head(bytes.as_bytes());
     let request = testing::request(&head);
-    let found = match credential(&carriers(), &request) {
+    let found = match credential(&carriers(), Plus::Space, &request) {
         Ok(Found::Absent) => "absent".to_owned(),
         Ok(Found::OfAnotherPage) => "of another page".to_owned(),
         Ok(Found::Present(found)) => {
@@ -42,6 +42,26 @@ fn check(target: &str, headers: &str, expected: &str) {
         Err(Ambiguous) => "ambiguous".to_owned(),
     };
     assert_eq!(found, expected, "{target} {headers:?}");
+}
+
+#[test]
+fn a_plus_in_a_query_is_a_space_or_itself() {
+    for (target, as_forms, as_itself) in [
+        ("/ws?token=a+b", "a b", "a+b"),
+        ("/ws?token=a%2Bb", "a+b", "a+b"),
+        ("/ws?token=a%20b", "a b", "a b"),
+        ("/ws?token=ab", "ab", "ab"),
+    ] {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let head = testing::head(bytes.as_bytes());
+        let request = testing::request(&head);
+        for (plus, expected) in [(Plus::Space, as_forms), (Plus::Itself, as_itself)] {
+            let Ok(Found::Present(found)) = credential(&carriers(), plus, &request) else {
+                panic!("{target}");
+            };
+            assert_eq!(String::from_utf8_lossy(&found.token), expected, "{target}");
+        }
+    }
 }
 
 #[test]

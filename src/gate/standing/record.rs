@@ -129,6 +129,7 @@ impl Written {
             constraints: Constraints {
                 routes: self.routes.map(names),
                 user_types: self.user_types.map(names),
+                app_in_path: None,
             },
             not_after: self.not_after.map(UnixTime::from_millis),
             key: Digest::from_hex(&self.key)?,

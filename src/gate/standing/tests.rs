@@ -11,6 +11,8 @@ use crate::scheme::sa_token::{Mint, Mixin, mint};
 use crate::secret::Secret;
 use crate::wire;
 
+mod vendors;
+
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 /// When the tokens of these tests end.

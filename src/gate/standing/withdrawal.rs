@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use crate::clock::{Steady, UnixTime};
-use crate::credential::Credential;
+use crate::credential::{About, Credential};
 use crate::gate::standing::{Proof, Standing};
+use crate::principal::Principal;
 use crate::scheme::{Rejection, Verified};
 use crate::secret::Secret;
 
@@ -19,6 +20,9 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub struct Kept {
     secret: Secret,
+    /// Whom it was proven for: a remote side may have to be asked by name.
+    app: Option<Arc<str>>,
+    subject: Option<Arc<str>>,
     confirmed: AtomicU64,
     /// 0 until it has a turn.
     due: AtomicU64,
@@ -34,9 +38,11 @@ pub struct Withdrawable {
 }
 
 impl Kept {
-    pub(super) fn new(token: &[u8]) -> Self {
+    pub(super) fn new(token: &[u8], principal: &Principal) -> Self {
         Self {
             secret: Secret::new(token),
+            app: principal.app.clone(),
+            subject: principal.subject.clone(),
             confirmed: AtomicU64::new(0),
             due: AtomicU64::new(0),
         }
@@ -44,11 +50,20 @@ impl Kept {
 
     /// The same for another session.
     pub(super) fn again(&self) -> Self {
-        Self::new(self.secret.expose())
+        Self {
+            secret: Secret::new(self.secret.expose()),
+            app: self.app.clone(),
+            subject: self.subject.clone(),
+            confirmed: AtomicU64::new(0),
+            due: AtomicU64::new(0),
+        }
     }
 
     pub fn credential(&self) -> Credential<'_> {
-        Credential::single(self.secret.expose())
+        Credential::single(self.secret.expose()).with(About {
+            app: self.app.as_deref(),
+            user: self.subject.as_deref(),
+        })
     }
 
     /// When the last question was asked that had a good answer.

@@ -57,6 +57,7 @@ fn text(result: Result<Admitted, Unmet>) -> String {
         Err(Unmet::Foreign) => "foreign".to_owned(),
         Err(Unmet::Rejected(id, rejection)) => format!("{} by {}", rejection.as_str(), id.0),
         Err(Unmet::Conflict) => "conflict".to_owned(),
+        Err(Unmet::Throttled(_)) => "throttled".to_owned(),
         Err(Unmet::Unavailable(_)) => "unavailable".to_owned(),
     }
 }

@@ -50,6 +50,8 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             renews: None,
             upstream: upstream(),
             errors: None,
+            app_in_path: None,
+            taught: Vec::new(),
         };
         table.insert(Arc::new(route)).unwrap();
     }
@@ -167,6 +169,8 @@ fn table_entry() -> Route {
         renews: None,
         upstream: upstream(),
         errors: None,
+        app_in_path: None,
+        taught: Vec::new(),
     }
 }
 
@@ -294,4 +298,31 @@ fn a_key_that_is_limited_to_routes_makes_each_route_a_guard_of_its_own() {
     check(&table, "h", "/openapi/admin/", "GET", "404");
     check(&table, "h", "/openapi/ADMIN", "GET", "404");
     check(&table, "h", "/openapi/Adm2/users", "GET", "404");
+}
+
+#[test]
+fn a_path_names_an_app_where_its_pattern_says_so() {
+    let app_key = |pattern: &str, path: &str| AppInPath::of(pattern).map(|at| at.app_key(path));
+    for (pattern, path, expected) in [
+        (
+            "/{org}/{app}/users/**",
+            "/demo/test/users/7",
+            Some("demo#test"),
+        ),
+        ("/{org}/{app}/**", "/demo/test", Some("demo#test")),
+        ("/v1/{app}/x/{org}", "/v1/test/x/demo", Some("demo#test")),
+        ("/{org}/{app}/me", "/demo/te%73t/me", Some("demo#test")),
+        ("/{org}/{app}/me", "/Demo/test/me", Some("Demo#test")),
+        // No app key has a second mark, so this one is nobody's.
+        ("/{org}/{app}/me", "/demo/a%23b/me", Some("demo#a#b")),
+        ("/{org}/me", "/demo/me", None),
+        ("/{tenant}/{app}/me", "/demo/test/me", None),
+        ("/org/app/me", "/org/app/me", None),
+    ] {
+        assert_eq!(
+            app_key(pattern, path).as_deref(),
+            expected,
+            "{pattern} {path}"
+        );
+    }
 }

@@ -16,6 +16,7 @@ use crate::proxy::connection::first_message::renewal_inspection;
 use crate::proxy::connection::refuse::Refusal;
 use crate::proxy::exchange::{self, Carried, Exchange, Failure, Next};
 use crate::proxy::io::{WRITE_STALL, write_all};
+use crate::proxy::learning::{self, Pupil};
 use crate::proxy::outgoing::{self, Facts};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::record::{Outcome, Record};
@@ -59,6 +60,13 @@ impl Asked<'_> {
             behind: self.behind,
             answer_headers: &answer_headers,
             govern: &governor,
+            listener: Pupil::of(
+                &worker.shared,
+                self.policy,
+                &permit.route,
+                &self.request,
+                self.now,
+            ),
             started,
         };
         let carried = match &worker.shared.carrier {
@@ -243,6 +251,10 @@ impl Asked<'_> {
                 next,
                 upstream_time,
             }) => {
+                if status == 401 {
+                    let shared = &self.connection.worker.shared;
+                    learning::doubt(shared, self.policy, permit, self.now).await;
+                }
                 record.finish(Outcome::Carried {
                     status,
                     upstream: upstream_time,

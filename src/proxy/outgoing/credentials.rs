@@ -75,6 +75,8 @@ impl<'a, 'r> Rewrite<'a, 'r> {
             HeaderFate::Keep if is("sec-websocket-protocol") => !self.offers_otherwise(request),
             // The gate itself reads what is said; it knows no extension.
             HeaderFate::Keep if is("sec-websocket-extensions") => !route.is_read(),
+            // An answer is read as it stands.
+            HeaderFate::Keep if is("accept-encoding") => route.taught.is_empty(),
             HeaderFate::Keep => true,
         }
     }

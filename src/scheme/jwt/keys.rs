@@ -16,7 +16,7 @@ use jsonwebtoken::{DecodingKey, DecodingKeyKind, jwk};
 use serde_json::Value;
 
 use crate::clock::UnixTime;
-use crate::scheme::compact::Compact;
+use crate::scheme::compact::{Compact, Header};
 use crate::scheme::jwt::algorithm::Family;
 use crate::scheme::jwt::{Algorithm, Key, KeyMaterial};
 use crate::scheme::{KeyProblem, Rejection, WhichKey, json, latest_end};
@@ -46,6 +46,29 @@ impl KeyRing {
             .map(compile)
             .collect::<Result<_, _>>()?;
         Ok(Self { keys })
+    }
+
+    pub(super) const fn of(keys: Vec<VerifyingKey>) -> Self {
+        Self { keys }
+    }
+
+    /// Whether the same keys have the same names, in whatever order.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let is_in = |ring: &Self, key: &VerifyingKey| {
+            let mut keys = ring.keys.iter();
+            keys.any(|one| one.digest == key.digest && one.kid == key.kid)
+        };
+        self.keys.iter().all(|key| is_in(other, key))
+            && other.keys.iter().all(|key| is_in(self, key))
+    }
+
+    /// Whether a token could be signed by a key of which nothing is known here: it names one, and
+    /// an algorithm with public keys.
+    pub(super) fn may_lack_the_key_of(&self, header: &Header) -> bool {
+        let is_public = |algorithm: Algorithm| !algorithm.is_hmac();
+        Algorithm::from_name(&header.alg).is_some_and(is_public)
+            && header.kid.is_some()
+            && self.keys.iter().all(|key| key.kid != header.kid)
     }
 
     pub(super) fn as_slice(&self) -> &[VerifyingKey] {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-pub(super) const NOW: UnixTime = UnixTime::from_secs(1_750_000_000);
+pub(in crate::scheme) const NOW: UnixTime = UnixTime::from_secs(1_750_000_000);
 pub(super) const SECRET: &[u8] = b"a test secret of 37 bytes, not a real";
 
 pub(super) fn vectors() -> Value {
@@ -33,7 +33,7 @@ pub(super) fn hmac(algorithm: Algorithm) -> Key {
 
 pub(super) fn config(keys: Vec<Key>) -> Config {
     Config {
-        keys,
+        keys: Keys::Listed(keys),
         issuer: Expected::Value("https://id.example.com".to_owned()),
         audience: Expected::Value("im".to_owned()),
         leeway: Duration::ZERO,
@@ -44,6 +44,11 @@ pub(super) fn config(keys: Vec<Key>) -> Config {
             app: Some("app_id".to_owned()),
         },
     }
+}
+
+/// A verifier that asks nobody.
+pub(super) fn jwt(config: Config) -> Result<Jwt, KeyProblem> {
+    Jwt::new(config, None, |_| panic!("the keys are listed"))
 }
 
 /// Signs claims as they are with HS256.
@@ -72,7 +77,7 @@ pub(super) fn claims(changes: &Value) -> Value {
 #[test]
 fn a_proof_is_upheld_as_long_as_what_it_rests_on_is_there() {
     let token = signed(&claims(&json!({ "aud": ["im", "other"] })));
-    let made = Jwt::new(config(vec![hmac(Algorithm::HS256)])).unwrap();
+    let made = jwt(config(vec![hmac(Algorithm::HS256)])).unwrap();
     let proof = made.check(token.as_bytes(), NOW).unwrap();
     let value = |text: &str| Expected::Value(text.to_owned());
     let ending = |end: UnixTime| Key {
@@ -153,7 +158,7 @@ fn a_proof_is_upheld_as_long_as_what_it_rests_on_is_there() {
         ),
     ];
     for (case, config, expected) in cases {
-        let upheld = Jwt::new(config).unwrap().uphold(&proof, NOW);
+        let upheld = jwt(config).unwrap().uphold(&proof, NOW);
         assert_eq!(upheld.map(|proof| proof.not_after), expected, "{case}");
     }
 }
@@ -179,7 +184,7 @@ fn tokens_of_another_implementation_are_judged_alike() {
                 public(set, algorithm)
             }
         });
-        let jwt = Jwt::new(config(keys.into())).unwrap();
+        let jwt = jwt(config(keys.into())).unwrap();
         for case in vectors["cases"].as_array().unwrap() {
             let name = text(case, "/case");
             let outcome = match jwt.check(text(case, "/token").as_bytes(), NOW) {
@@ -199,8 +204,46 @@ fn tokens_of_another_implementation_are_judged_alike() {
 }
 
 #[test]
+fn tokens_of_a_published_library_are_judged_alike() {
+    let published: Value = serde_json::from_str(include_str!(
+        "../../../tests/vectors/jwt/published/vectors.json"
+    ))
+    .unwrap();
+    let secret = text(&published, "/secret");
+    for set in ["public_keys", "jwks"] {
+        let keys = Algorithm::ALL.map(|algorithm| {
+            let material = if algorithm.is_hmac() {
+                KeyMaterial::Hmac(Secret::new(secret))
+            } else {
+                let name = algorithm.as_str();
+                let material = published.pointer(&format!("/{set}/{name}")).unwrap();
+                material.as_str().map_or_else(
+                    || KeyMaterial::Jwk(material.to_string()),
+                    |pem| KeyMaterial::Pem(pem.into()),
+                )
+            };
+            key(algorithm, material)
+        });
+        let jwt = Jwt::new(config(keys.into())).unwrap();
+        let cases = published["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), 4 * Algorithm::ALL.len());
+        for case in cases {
+            let outcome = match jwt.check(text(case, "/token").as_bytes(), NOW) {
+                Ok(proof) => {
+                    assert_eq!(proof.principal.app.as_deref(), Some("shop"));
+                    "ok"
+                }
+                Err(rejection) => rejection.as_str(),
+            };
+            let name = text(case, "/case");
+            assert_eq!(outcome, text(case, "/expected"), "{set}: {name}");
+        }
+    }
+}
+
+#[test]
 fn claims_become_the_principal() {
-    let jwt = Jwt::new(config(vec![hmac(Algorithm::HS256)])).unwrap();
+    let jwt = jwt(config(vec![hmac(Algorithm::HS256)])).unwrap();
     let named = claims(&json!({"typ": "im_user", "dev": "im_web", "app_id": 42}));
     let proof = jwt.check(signed(&named).as_bytes(), NOW).unwrap();
     let principal = crate::principal::Principal {
@@ -220,8 +263,7 @@ fn claims_become_the_principal() {
 #[test]
 fn a_token_of_openim_is_understood() {
     // Made with the default secret of OpenIM's `share.yml`.
-    let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJVc2VySUQiOiJ1MSIsIlBsYXRmb3JtSUQiOjUsImV4cCI\
-                 6NDEwMjQ0NDgwMCwiaWF0IjoxNjk5OTk5OTk1fQ.R9F5ZzBmTqfNIOtYWQF7euOlPDWcw_8nKU1u3BzOcXY";
+    let token = crate::scheme::vectors::openim().token;
     let claims = Claims {
         subject: "UserID".to_owned(),
         user_type: None,
@@ -235,16 +277,13 @@ fn a_token_of_openim_is_understood() {
     };
     let (issuer, audience) = (Expected::Any, Expected::Any);
     let openim = Config {
-        keys: vec![key],
+        keys: Keys::Listed(vec![key]),
         issuer,
         audience,
         leeway: Duration::ZERO,
         claims,
     };
-    let proof = Jwt::new(openim)
-        .unwrap()
-        .check(token.as_bytes(), NOW)
-        .unwrap();
+    let proof = jwt(openim).unwrap().check(token.as_bytes(), NOW).unwrap();
     assert_eq!(proof.principal.subject.as_deref(), Some("u1"));
     assert_eq!(proof.principal.device_type.as_deref(), Some("5"));
     assert_eq!(proof.not_after, Some(UnixTime::from_secs(4_102_444_800)));
@@ -257,14 +296,14 @@ fn waived_issuer_and_audience_are_not_looked_at() {
         audience: Expected::Any,
         ..config(vec![hmac(Algorithm::HS256)])
     };
-    let jwt = Jwt::new(waived).unwrap();
+    let jwt = jwt(waived).unwrap();
     let odd = claims(&json!({"iss": 1, "aud": {}}));
     assert!(jwt.check(signed(&odd).as_bytes(), NOW).is_ok());
 }
 
 #[test]
 fn the_shape_is_recognised() {
-    let jwt = Jwt::new(config(vec![hmac(Algorithm::HS256)])).unwrap();
+    let jwt = jwt(config(vec![hmac(Algorithm::HS256)])).unwrap();
     let recognises = |token: &str| jwt.recognises(&Credential::single(token.as_bytes()));
     assert!(recognises(&signed(&claims(&json!({})))));
     assert!(!recognises("9FSk26d4AAAA="));
@@ -273,7 +312,7 @@ fn the_shape_is_recognised() {
 #[test]
 fn every_part_of_the_configuration_is_in_the_fingerprint() {
     let base = || config(vec![hmac(Algorithm::HS256)]);
-    let print = |config| Jwt::new(config).unwrap().fingerprint();
+    let print = |config| jwt(config).unwrap().fingerprint();
     assert_eq!(print(base()), print(base()));
     let secret = KeyMaterial::Hmac(Secret::new("other"));
     let claims = |change: fn(&mut Claims)| {
@@ -343,7 +382,7 @@ fn every_part_of_the_configuration_is_in_the_fingerprint() {
 
 #[test]
 fn nothing_shows_a_secret() {
-    let jwt = Jwt::new(config(vec![hmac(Algorithm::HS256)])).unwrap();
+    let jwt = jwt(config(vec![hmac(Algorithm::HS256)])).unwrap();
     let signing = SigningKey::new(Algorithm::HS256, &Secret::new(SECRET)).unwrap();
     let shown = format!("{jwt:?} {signing:?}");
     assert!(
@@ -372,7 +411,7 @@ fn a_minted_token_is_accepted() {
             expires_in: Some(Duration::from_secs(20)),
         };
         let token = mint(&SigningKey::new(algorithm, &private).unwrap(), &order, NOW).unwrap();
-        let jwt = Jwt::new(config(vec![key(algorithm, material)])).unwrap();
+        let jwt = jwt(config(vec![key(algorithm, material)])).unwrap();
         let proof = jwt.check(token.as_bytes(), NOW).unwrap();
         assert_eq!(
             proof.principal.device_type.as_deref(),
@@ -447,13 +486,13 @@ proptest! {
     fn any_bytes_are_survived_and_never_accepted(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
     ) {
-        let jwt = Jwt::new(config(vec![hmac(Algorithm::HS256)])).unwrap();
+        let jwt = jwt(config(vec![hmac(Algorithm::HS256)])).unwrap();
         prop_assert!(jwt.check(&bytes, NOW).is_err());
     }
 
     #[test]
     fn a_forged_payload_is_survived_and_never_accepted(payload in any::<Vec<u8>>()) {
-        let jwt = Jwt::new(config(vec![hmac(Algorithm::HS256)])).unwrap();
+        let jwt = jwt(config(vec![hmac(Algorithm::HS256)])).unwrap();
         let good = signed(&claims(&json!({})));
         let (header, rest) = good.split_once('.').unwrap();
         let (_, mac) = rest.split_once('.').unwrap();
@@ -466,7 +505,7 @@ proptest! {
         exp in 1_749_999_000_i64..1_750_001_000, leeway in 0_u64..100, late in 0_i64..2_000,
     ) {
         let leeway = Duration::from_secs(leeway);
-        let jwt = Jwt::new(Config { leeway, ..config(vec![hmac(Algorithm::HS256)]) }).unwrap();
+        let jwt = jwt(Config { leeway, ..config(vec![hmac(Algorithm::HS256)]) }).unwrap();
         let token = signed(&claims(&json!({"exp": exp})));
         let end = UnixTime::from_secs(exp).plus(leeway);
         let now = UnixTime::from_secs(1_749_999_000 + late);
@@ -499,7 +538,7 @@ fn every_flipped_bit_is_noticed() {
         ),
     ] {
         let token = good(algorithm.as_str()).into_bytes();
-        let jwt = Jwt::new(config(vec![key(algorithm, material)])).unwrap();
+        let jwt = jwt(config(vec![key(algorithm, material)])).unwrap();
         assert!(jwt.check(&token, NOW).is_ok());
         for bit in 0..token.len() * 8 {
             let mut flipped = token.clone();

@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::UnixTime;
-use crate::scheme::sa_token::memory::{Grace, reusable_for, until};
-use crate::scheme::sa_token::{Login, OnOutage, RedisSessions};
+use crate::scheme::grace::{Grace, reusable_for, until};
+use crate::scheme::sa_token::{Login, RedisSessions};
 use crate::scheme::{Asked, Recheck, Rejection, Verified, VerifyError};
 use crate::secret::Digest;
 
@@ -82,10 +82,7 @@ impl SessionCheck {
             on_outage,
             recheck,
         } = config;
-        let grace = match on_outage {
-            OnOutage::Deny => None,
-            OnOutage::Grace(period) => Some(Grace::new(period, redis.timeout)),
-        };
+        let grace = on_outage.memory(redis.timeout);
         Self {
             store,
             key,

@@ -32,7 +32,10 @@ fn config() -> Config {
 }
 
 fn sa_token(config: Config) -> SaToken {
-    SaToken::new(config, None, |_| panic!("no store is configured")).unwrap()
+    SaToken::new(config, None, Beginning::default(), |_| {
+        panic!("no store is configured")
+    })
+    .unwrap()
 }
 
 fn order(mixin: Option<Mixin>) -> Mint {
@@ -90,6 +93,55 @@ fn tokens_of_another_implementation_are_judged_alike() {
             Err(rejection) => rejection.as_str(),
         };
         assert_eq!(outcome, text(case, "expected").unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn tokens_of_the_published_library_are_judged_alike() {
+    let published: Value = serde_json::from_str(include_str!(
+        "../../../tests/vectors/sa_token/published/vectors.json"
+    ))
+    .unwrap();
+    let verifier = sa_token(Config {
+        secret: Secret::new(text(&published, "secret").unwrap()),
+        ..config()
+    });
+    let now = UnixTime::from_millis(published["now_ms"].as_i64().unwrap());
+    let cases = published["cases"].as_array().unwrap();
+    assert!(cases.len() >= 16, "of two versions");
+    for case in cases {
+        let name = text(case, "case").unwrap();
+        let outcome = match verifier.check(text(case, "token").unwrap().as_bytes(), now) {
+            Ok(Login { proof, .. }) => {
+                let principal = &proof.principal;
+                for (field, expected) in [
+                    (&principal.subject, "subject"),
+                    (&principal.user_type, "user_type"),
+                    (&principal.device_type, "device_type"),
+                ] {
+                    assert_eq!(field.as_deref(), text(case, expected), "{name}: {expected}");
+                }
+                "ok"
+            }
+            Err(rejection) => rejection.as_str(),
+        };
+        assert_eq!(outcome, text(case, "expected").unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn every_shared_vector_is_judged_as_it_says() {
+    let verifier = sa_token(config());
+    for case in crate::scheme::vectors::sa_token() {
+        let judged = verifier.check(case.token.as_bytes(), UnixTime::from_secs(case.from));
+        // A user type that is not allowed is proven, and refused elsewhere.
+        let user = judged.ok().and_then(|login| {
+            let principal = &login.proof.principal;
+            let is_allowed = principal.user_type.as_deref() == Some("im_user");
+            is_allowed.then(|| principal.subject.as_deref().unwrap().to_owned())
+        });
+        assert_eq!(user, case.subject, "{}", case.id);
+        assert!(case.from < case.until);
     }
 }
 
@@ -260,7 +312,10 @@ fn an_empty_secret_is_found_when_compiled() {
             },
         ),
     ] {
-        let problem = SaToken::new(config, None, |_| panic!("no store is configured")).unwrap_err();
+        let problem = SaToken::new(config, None, Beginning::default(), |_| {
+            panic!("no store is configured")
+        })
+        .unwrap_err();
         assert_eq!(problem.which, which);
     }
 }

@@ -3,8 +3,10 @@
 #[path = "../../parsers"]
 mod parsers {
     mod invariants;
+    mod issued;
     mod readers;
     pub(crate) mod targets;
+    mod tokens;
 }
 
 use parsers::targets;
@@ -17,4 +19,7 @@ macro_rules! targets {
     };
 }
 
-targets!(body body_readers head_request head_response messages request_readers response_readers);
+targets!(
+    body body_readers easemob_dynamic easemob_token head_request head_response messages
+    request_readers response_readers token_answer zego_token04
+);

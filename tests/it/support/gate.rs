@@ -23,6 +23,15 @@ pub(crate) fn binary() -> String {
     std::env::var("IMGATE_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_imgate").to_owned())
 }
 
+/// See `imgate::clock::test_clock`, which a release build does not have.
+pub(crate) const TEST_CLOCK: &str = "IMGATE_TEST_CLOCK";
+
+/// Whether a binary knows of a clock for tests.
+pub(crate) fn has_test_clock(binary: &Path) -> bool {
+    let bytes = fs::read(binary).unwrap();
+    memchr::memmem::find(&bytes, TEST_CLOCK.as_bytes()).is_some()
+}
+
 /// A gate to be started.
 ///
 /// The policy says everything but `listeners`, `metrics`, `admin`, `shutdown` and `upstreams`,
@@ -87,6 +96,19 @@ impl Builder {
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// A gate whose clock shows this at its start, in seconds since 1970, and runs on from there.
+    ///
+    /// A release build has no such clock; it would judge at its own time.
+    #[track_caller]
+    pub(crate) fn clock(self, seconds: i64) -> Self {
+        assert!(
+            has_test_clock(Path::new(&self.binary)),
+            "{} is no debug build: it has no clock for tests",
+            self.binary
+        );
+        self.environment(TEST_CLOCK, &seconds.to_string())
     }
 
     /// Another binary than the one under test.

@@ -1,9 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scheme::jwt::Jwt;
 use crate::scheme::jwt::tests::{
-    NOW, SECRET, claims, config, hmac, key, p256_pair, signed, signed_with, text, vectors,
+    NOW, SECRET, claims, config, hmac, jwt, key, p256_pair, signed, signed_with, text, vectors,
 };
 use crate::secret::Secret;
 
@@ -238,7 +237,7 @@ fn a_key_verifies_until_its_end() {
         not_after: Some(end),
         ..hmac(Algorithm::HS256)
     };
-    let jwt = Jwt::new(config(vec![dated, hmac(Algorithm::HS512)])).unwrap();
+    let jwt = jwt(config(vec![dated, hmac(Algorithm::HS512)])).unwrap();
     let with_kid = signed(&claims(&json!({})));
     let without = signed_with(&json!({"alg": "HS256"}), &claims(&json!({})), SECRET);
     for token in [with_kid, without] {
@@ -285,7 +284,7 @@ fn keys_of_one_name_or_none_are_all_tried() {
             Some(Rejection::UnknownKey),
         ),
     ] {
-        let jwt = Jwt::new(config(keys)).unwrap();
+        let jwt = jwt(config(keys)).unwrap();
         assert_eq!(jwt.check(token.as_bytes(), NOW).err(), expected, "{case}");
     }
 }

@@ -3,7 +3,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::credential::Credential;
-use crate::scheme::sa_token::{Config, Mint, Mixin, RedisAddress, SaToken, Sessions, mint};
+use crate::scheme::learned::Beginning;
+use crate::scheme::sa_token::{
+    Config, Mint, Mixin, OnOutage, RedisAddress, SaToken, Sessions, mint,
+};
 use crate::scheme::{Judgement, Reuse, Verifier as _};
 use crate::secret::Secret;
 
@@ -90,7 +93,7 @@ impl Scene {
             sessions: Sessions::Redis(sessions),
         };
         let opened = Arc::clone(&store);
-        let verifier = SaToken::new(config, None, |_| opened).unwrap();
+        let verifier = SaToken::new(config, None, Beginning::default(), |_| opened).unwrap();
         Self {
             store,
             verifier,
@@ -133,6 +136,7 @@ impl Scene {
 fn reason(error: &VerifyError) -> &'static str {
     match error {
         VerifyError::Rejected(rejection) => rejection.as_str(),
+        VerifyError::Throttled { .. } => "throttled",
         VerifyError::Unavailable { .. } => "unavailable",
     }
 }

@@ -163,7 +163,9 @@ fn a_refuted_verdict_is_not_remembered() {
     let user = scene.user();
     let authenticator = find(&scene.policy, "users").unwrap().0;
     let credential = Credential::single(user.token.as_bytes());
-    let ask = |now| testing::block_on(authenticator.authenticate(&credential, now)).0;
+    let ask = |now| {
+        testing::block_on(authenticator.authenticate(&credential, [127, 0, 0, 1].into(), now)).0
+    };
     scene.users.set(&user.token, "-4", None);
     assert!(matches!(ask(scene.now()), Outcome::Verified(_)), "for 20 s");
     scene.pass(Duration::from_secs(5) + TICK);

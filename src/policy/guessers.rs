@@ -1,0 +1,173 @@
+//! Clients that have unknown credentials asked about, and how many each may.
+//!
+//! Whoever makes up tokens has a remote side asked about each of them. So each client has an
+//! allowance that fills up evenly, and a credential that proves good is not charged to it: many users
+//! behind one address do not stand in each other's way, except in the moment in which all their
+//! tokens are asked about at once. An IPv4 address is a client, and so is a network of 64 bits.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+
+use crate::clock::UnixTime;
+use crate::scheme::Guesses;
+
+/// Clients that are kept in mind; about 150 bytes each. The one that was seen longest ago is
+/// forgotten first; how many questions are under way at all is limited elsewhere.
+const MOST: u64 = 50_000;
+
+#[derive(Debug)]
+pub(super) struct Guessers {
+    guesses: Guesses,
+    clients: Cache<IpAddr, Arc<Mutex<Allowance>>>,
+}
+
+/// What a client has left.
+#[derive(Debug)]
+struct Allowance {
+    left: u32,
+    /// Since when the next one fills up.
+    since: UnixTime,
+}
+
+impl Guessers {
+    pub(super) fn new(guesses: Guesses) -> Self {
+        let clients = Cache::builder()
+            .max_capacity(MOST)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { guesses, clients }
+    }
+
+    /// Takes one from a client's allowance.
+    ///
+    /// # Errors
+    ///
+    /// After how long there is one again.
+    pub(super) fn charge(&self, client: IpAddr, now: UnixTime) -> Result<(), Duration> {
+        let allowance = self
+            .clients
+            .entry(network(client))
+            .or_insert_with(|| {
+                Arc::new(Mutex::new(Allowance {
+                    left: self.guesses.count,
+                    since: now,
+                }))
+            })
+            .into_value();
+        let mut allowance = allowance.lock();
+        let each = self.each();
+        if now < allowance.since {
+            // The clock was set back.
+            allowance.since = now;
+        }
+        let filled = now.since(allowance.since).as_millis() / each.as_millis().max(1);
+        let filled = u32::try_from(filled).unwrap_or(u32::MAX);
+        allowance.left = allowance.left.saturating_add(filled);
+        if allowance.left >= self.guesses.count {
+            allowance.left = self.guesses.count;
+            allowance.since = now;
+        } else {
+            allowance.since = allowance.since.plus(each.saturating_mul(filled));
+        }
+        match allowance.left.checked_sub(1) {
+            Some(left) => {
+                allowance.left = left;
+                Ok(())
+            }
+            None => Err(allowance.since.plus(each).since(now)),
+        }
+    }
+
+    /// Gives one back.
+    pub(super) fn refund(&self, client: IpAddr) {
+        if let Some(allowance) = self.clients.get(&network(client)) {
+            let mut allowance = allowance.lock();
+            allowance.left = allowance.left.saturating_add(1).min(self.guesses.count);
+        }
+    }
+
+    /// The time in which one fills up; whole milliseconds, as the clock has them.
+    fn each(&self) -> Duration {
+        (self.guesses.per / self.guesses.count.max(1)).max(Duration::from_millis(1))
+    }
+}
+
+/// Who counts as one client.
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        v4 @ IpAddr::V4(_) => v4,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PER: Duration = Duration::from_secs(1);
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_allowance_is_used_up_and_fills_evenly() {
+        let guessers = Guessers::new(Guesses {
+            count: 10,
+            per: PER,
+        });
+        let (one, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
+        let start = UnixTime::from_secs(1_000);
+        let at = |millis| start.plus(Duration::from_millis(millis));
+        for _ in 0..10 {
+            assert_eq!(guessers.charge(one, start), Ok(()));
+        }
+        assert_eq!(guessers.charge(one, start), Err(PER / 10));
+        assert_eq!(guessers.charge(one, at(40)), Err(Duration::from_millis(60)));
+        assert_eq!(guessers.charge(other, start), Ok(()), "another client");
+        assert_eq!(guessers.charge(one, at(100)), Ok(()));
+        assert!(guessers.charge(one, at(101)).is_err());
+        let all = (0..30).filter(|_| guessers.charge(one, at(60_000)).is_ok());
+        assert_eq!(all.count(), 10, "never more than at the start");
+        assert!(
+            guessers.charge(one, start).is_err(),
+            "a clock that was set back gives nothing"
+        );
+    }
+
+    #[test]
+    fn what_proves_good_is_not_charged() {
+        let guessers = Guessers::new(Guesses { count: 2, per: PER });
+        let (client, now) = (ip("192.0.2.1"), UnixTime::from_secs(1_000));
+        for _ in 0..100 {
+            assert_eq!(guessers.charge(client, now), Ok(()));
+            guessers.refund(client);
+        }
+        guessers.refund(client);
+        let left = (0..9)
+            .filter(|_| guessers.charge(client, now).is_ok())
+            .count();
+        assert_eq!(left, 2);
+    }
+
+    #[test]
+    fn a_client_is_an_address_or_a_network() {
+        for (one, other, same) in [
+            ("2001:db8::1", "2001:db8::ffff:1", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+        ] {
+            assert_eq!(
+                network(ip(one)) == network(ip(other)),
+                same,
+                "{one} {other}"
+            );
+        }
+    }
+}
