@@ -33,4 +33,5 @@ secret sa-token
 secret backend-app-key
 secret k2
 secret server
+secret idp
 key_pair k1
