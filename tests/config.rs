@@ -196,7 +196,14 @@ fn workplace() -> tempfile::TempDir {
         let path = entry.unwrap().path();
         fs::copy(&path, keys.join(path.file_name().unwrap())).unwrap();
     }
-    for name in ["backend-app-key", "k2", "partner-a", "sa-token", "server"] {
+    for name in [
+        "backend-app-key",
+        "idp",
+        "k2",
+        "partner-a",
+        "sa-token",
+        "server",
+    ] {
         let secret = format!("a long enough secret for {name}, and no other\n");
         fs::write(keys.join(name), secret).unwrap();
     }
@@ -232,7 +239,13 @@ struct Scalar {
 
 /// Keys whose values are names; maps whose keys are.
 const NAMES: [&str; 6] = ["env", "file", "keys_file", "name", "one_of", "yaml"];
-const NAMED: [&str; 4] = ["aliases", "authenticators", "set_headers", "upstreams"];
+const NAMED: [&str; 5] = [
+    "aliases",
+    "authenticators",
+    "headers",
+    "set_headers",
+    "upstreams",
+];
 
 fn scalars(text: &str) -> Vec<Scalar> {
     let mut scalars = Vec::new();
