@@ -41,4 +41,5 @@ secret k2
 secret server
 secret easemob
 characters zego
+secret idp
 key_pair k1

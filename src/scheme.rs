@@ -414,8 +414,8 @@ pub enum VerifyError {
     Unavailable { source: Arc<str> },
 }
 
-/// How many credentials of which nothing is known a client may have a remote side asked about. One
-/// that proves good does not count.
+/// How many credentials of which nothing is known a client may have a remote side asked about. Only
+/// those count that turn out to be none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guesses {
     /// Never 0.

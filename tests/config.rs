@@ -199,6 +199,7 @@ fn workplace() -> tempfile::TempDir {
     for name in [
         "backend-app-key",
         "easemob",
+        "idp",
         "k2",
         "partner-a",
         "sa-token",
@@ -240,7 +241,13 @@ struct Scalar {
 
 /// Keys whose values are names; maps whose keys are.
 const NAMES: [&str; 6] = ["env", "file", "keys_file", "name", "one_of", "yaml"];
-const NAMED: [&str; 4] = ["aliases", "authenticators", "set_headers", "upstreams"];
+const NAMED: [&str; 5] = [
+    "aliases",
+    "authenticators",
+    "headers",
+    "set_headers",
+    "upstreams",
+];
 
 fn scalars(text: &str) -> Vec<Scalar> {
     let mut scalars = Vec::new();

@@ -327,7 +327,8 @@ impl Authenticator {
             .charge(client, now)
             .map_err(|retry_after| VerifyError::Throttled { retry_after })?;
         let outcome = self.verifier.ask(credential, now).await;
-        if outcome.is_ok() {
+        // Only a no makes it a guess; an outage is nobody's fault.
+        if !matches!(outcome, Err(VerifyError::Rejected(_))) {
             guessers.refund(client);
         }
         outcome

@@ -1,7 +1,7 @@
 //! Clients that have unknown credentials asked about, and how many each may.
 //!
 //! Whoever makes up tokens has a remote side asked about each of them. So each client has an
-//! allowance that fills up evenly, and a credential that proves good is not charged to it: many users
+//! allowance that fills up evenly, and only what turns out to be a guess is charged to it: many users
 //! behind one address do not stand in each other's way, except in the moment in which all their
 //! tokens are asked about at once. An IPv4 address is a client, and so is a network of 64 bits.
 

@@ -9,6 +9,7 @@ use aws_lc_rs::digest;
 use tempfile::TempDir;
 
 use super::support::gate::binary;
+use super::support::idp::{Idp, Mood};
 use super::support::mint::{SA_TOKEN_SECRET, sa_token};
 use super::support::process::{Process, Signal};
 use super::support::redis::Redis;
@@ -315,4 +316,41 @@ fn the_demo_shows_what_it_promises() {
     let text = printed(&output);
     assert_eq!(output.status.code(), Some(DONE), "{text}");
     assert!(text.contains("All 10 steps went as expected"), "{text}");
+}
+
+#[test]
+fn check_live_asks_identity_providers_for_keys_and_about_a_token() {
+    let upstream = net::listen();
+    let idp = Idp::in_mood(Mood::Knows(Vec::new()));
+    let there = upstream.local_addr().unwrap();
+    let configuration = configuration("127.0.0.1:0").replace(
+        "routes:\n",
+        &format!(
+            "  member: {{ from: [{{ header: token }}], jwt: {{ jwks: {{ url: \"http://{0}/jwks\" }}, \
+             issuer: any, audience: any }} }}\n\
+             \x20 opaque: {{ from: [{{ header: token }}], introspection: {{ url: \"http://{0}/\" }} }}\n\
+             routes:\n",
+            idp.address()
+        ),
+    );
+    let configuration = configuration.replace("127.0.0.1:19688", &there.to_string());
+    let directory = directory_with("imgate.yaml", &configuration);
+    let output = imgate(directory.path(), &["check", "--live"]);
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(FAILED), "{text}");
+    assert!(
+        text.contains("live: authenticator opaque answers"),
+        "{text}"
+    );
+    assert!(
+        text.contains("live: authenticator member: the answer is no JSON Web Key Set"),
+        "{text}"
+    );
+    idp.is_now(Mood::Away);
+    let output = imgate(directory.path(), &["check", "--live"]);
+    let text = printed(&output);
+    assert!(
+        text.contains("live: authenticator opaque: the server cannot be reached"),
+        "{text}"
+    );
 }

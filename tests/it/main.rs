@@ -65,6 +65,9 @@ mod reference;
 /// Files that change while traffic flows.
 #[cfg(test)]
 mod reloads;
+/// Key sets behind a URL, and tokens that only a server can tell about.
+#[cfg(test)]
+mod remote;
 /// Several gates that share a store.
 #[cfg(test)]
 mod replicas;

@@ -6,6 +6,7 @@
 pub(crate) mod crowd;
 pub(crate) mod frames;
 pub(crate) mod gate;
+pub(crate) mod idp;
 pub(crate) mod metrics;
 pub(crate) mod mint;
 pub(crate) mod net;

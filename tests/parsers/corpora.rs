@@ -36,6 +36,12 @@ fn seeds_of_body() {
 }
 
 #[test]
+fn seeds_of_answers_about_keys_and_tokens() {
+    run("jwks", targets::jwks);
+    run("introspection", targets::introspection);
+}
+
+#[test]
 fn seeds_of_messages() {
     run("messages", targets::messages);
 }

@@ -14,6 +14,14 @@ pub(crate) fn body(bytes: &[u8]) {
     invariants::body(bytes);
 }
 
+pub(crate) fn introspection(bytes: &[u8]) {
+    imgate::scheme::introspection::exercise(bytes);
+}
+
+pub(crate) fn jwks(bytes: &[u8]) {
+    imgate::scheme::jwt::exercise_jwks(bytes);
+}
+
 pub(crate) fn messages(bytes: &[u8]) {
     invariants::messages(bytes);
 }

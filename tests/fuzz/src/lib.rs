@@ -20,6 +20,6 @@ macro_rules! targets {
 }
 
 targets!(
-    body body_readers easemob_dynamic easemob_token head_request head_response messages
-    request_readers response_readers token_answer zego_token04
+    body body_readers easemob_dynamic easemob_token head_request head_response introspection jwks
+    messages request_readers response_readers token_answer zego_token04
 );

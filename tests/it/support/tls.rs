@@ -55,6 +55,11 @@ impl Authority {
         self.issue(&format!("subjectAltName=DNS:{NAME}"), "-days 2")
     }
 
+    /// Issues a certificate for a server at the address of this machine.
+    pub(crate) fn local_server(&self) -> Identity {
+        self.issue("subjectAltName=IP:127.0.0.1", "-days 2")
+    }
+
     /// Issues a certificate for a client.
     pub(crate) fn client(&self) -> Identity {
         self.issue("extendedKeyUsage=clientAuth", "-days 2")

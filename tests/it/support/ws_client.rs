@@ -34,6 +34,13 @@ impl Handshake {
 
     #[track_caller]
     pub(crate) fn connect(self) -> WsClient {
+        self.try_connect()
+            .unwrap_or_else(|(status, body)| panic!("refused with {status}: {body:?}"))
+    }
+
+    /// The socket, or the status and body of a refusal.
+    #[track_caller]
+    pub(crate) fn try_connect(self) -> Result<WsClient, (u16, Option<Vec<u8>>)> {
         let stream = TcpStream::connect(self.address).expect("the gate accepts");
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(patience())).unwrap();
@@ -41,10 +48,11 @@ impl Handshake {
             Ok((socket, answer)) => {
                 let protocol = answer.headers().get("sec-websocket-protocol");
                 let protocol = protocol.map(|value| value.to_str().unwrap().to_owned());
-                WsClient { socket, protocol }
+                Ok(WsClient { socket, protocol })
             }
             Err(tungstenite::HandshakeError::Failure(Error::Http(answer))) => {
-                panic!("refused with {}: {:?}", answer.status(), answer.body())
+                let (head, body) = answer.into_parts();
+                Err((head.status.as_u16(), body))
             }
             Err(error) => panic!("the handshake failed: {error}"),
         }
