@@ -15,7 +15,7 @@ use crate::clock::{self, UnixTime};
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
-use crate::proxy::HandshakeFailure;
+use crate::proxy::{HandshakeFailure, PrefaceFailure};
 use crate::session::recheck::Settled;
 use crate::session::registry::Registry as SessionRegistry;
 use crate::tunnel::Ending;
@@ -79,6 +79,7 @@ pub struct Metrics {
     cache_entries: IntGaugeVec,
     connections: IntGauge,
     tls: tls::Tls,
+    prefaces: IntCounterVec,
     sessions_open: IntGaugeVec,
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
@@ -156,6 +157,11 @@ impl Metrics {
             )?,
             connections: new.gauge("connections_active", "Client connections, idle ones too.")?,
             tls: tls::Tls::new(&new)?,
+            prefaces: new.counters(
+                "proxy_protocol_failures_total",
+                "Connections that ended before a whole header of the PROXY protocol.",
+                &["reason"],
+            )?,
             sessions_open: new.gauges(
                 "sessions_open",
                 "Living sessions: WebSockets, and answers that stay open.",
@@ -234,6 +240,11 @@ impl Metrics {
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
         }
         self.tls.prepare(policy);
+        if policy.listeners.iter().any(|one| one.proxy_protocol) {
+            for failure in PrefaceFailure::ALL {
+                let _ = self.prefaces.with_label_values(&[failure.as_str()]);
+            }
+        }
         self.operator.prepare(policy);
         self.learning.prepare(policy);
         self.rechecks.prepare(policy);
@@ -260,6 +271,10 @@ impl Metrics {
 
     pub fn handshake_failed(&self, failure: HandshakeFailure) {
         self.tls.failed(failure);
+    }
+
+    pub fn preface_failed(&self, failure: PrefaceFailure) {
+        self.prefaces.with_label_values(&[failure.as_str()]).inc();
     }
 
     /// The series of a route, or of [`NO_ROUTE`].

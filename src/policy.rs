@@ -94,6 +94,8 @@ pub struct Listener {
     /// `None` is plain text.
     pub tls: Option<Tls>,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// They name the client in a header before everything else.
+    pub proxy_protocol: bool,
 }
 
 impl Policy {

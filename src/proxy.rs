@@ -45,6 +45,7 @@ mod learning;
 mod outgoing;
 mod pieces;
 pub mod pool;
+mod preface;
 mod preflight;
 mod pump;
 mod received;
@@ -57,6 +58,7 @@ mod upgrade;
 mod watch;
 mod websocket;
 
+pub use preface::PrefaceFailure;
 pub use tls::HandshakeFailure;
 
 /// What all workers of the process share.
@@ -237,6 +239,13 @@ impl Worker {
             let mut trusted = listener.trusted_proxies.iter();
             trusted.any(|net| net.contains(&address))
         })
+    }
+
+    /// Whether connections begin with a header of the PROXY protocol.
+    fn speaks_proxy_protocol(&self) -> bool {
+        let policy = self.shared.policy();
+        let listener = policy.listeners.get(self.listener);
+        listener.is_some_and(|listener| listener.proxy_protocol)
     }
 
     /// How TLS is spoken on this listener, as of this moment; `None` where it is not.

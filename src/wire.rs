@@ -1,4 +1,4 @@
-//! Bytes to meaning: HTTP/1 heads, the end of a body, WebSocket frames and messages, and what of
+//! Bytes to meaning: HTTP/1 heads, the PROXY protocol, the end of a body, WebSocket frames and messages, and what of
 //! JSON and of Socket.IO a message may hold.
 //!
 //! Pure functions and small state machines, without I/O. They decide where things begin and end
@@ -11,5 +11,6 @@ pub mod frames;
 pub mod head;
 pub mod json;
 pub mod message;
+pub mod proxy_protocol;
 pub mod record;
 pub mod socketio;

@@ -63,6 +63,8 @@ pub struct Listener {
     pub address: SocketAddr,
     pub tls: Option<Tls>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Every connection begins with a header of the PROXY protocol, version 2.
+    pub proxy_protocol: bool,
     pub place: Place,
 }
 

@@ -38,8 +38,8 @@ pub(super) fn upstreams(section: &Cursor<'_>) -> Vec<Upstream> {
 }
 
 const LISTENER: Keys = Keys {
-    known: &["address", "tls", "trusted_proxies"],
-    later: &["proxy_protocol"],
+    known: &["address", "proxy_protocol", "tls", "trusted_proxies"],
+    later: &[],
 };
 
 const UPSTREAM: Keys = Keys {
@@ -64,11 +64,18 @@ fn listener(cursor: &Cursor<'_>) -> Option<Listener> {
     let trusted_proxies = fields.or_default("trusted_proxies", Vec::new(), |list| {
         Some(list.list()?.iter().filter_map(network).collect())
     });
+    let proxy_protocol = fields
+        .optional("proxy_protocol", |version| version.word(&[("v2", ())], &[]))
+        .is_some();
+    if proxy_protocol && trusted_proxies.is_empty() {
+        fields.problem("`proxy_protocol` needs `trusted_proxies`: anybody could name another client");
+    }
     let tls = fields.optional("tls", tls::tls);
     Some(Listener {
         address: address?,
         tls,
         trusted_proxies,
+        proxy_protocol,
         place: cursor.place(),
     })
 }

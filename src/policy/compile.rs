@@ -53,6 +53,7 @@ impl Compiler<'_> {
                 address: document.address,
                 tls,
                 trusted_proxies: document.trusted_proxies,
+                proxy_protocol: document.proxy_protocol,
             });
         }
         listeners

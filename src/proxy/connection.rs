@@ -14,6 +14,7 @@ use crate::policy::Policy;
 use crate::proxy::buffer::{Buffer, Leftover};
 use crate::proxy::forwarded;
 use crate::proxy::io::{close, first_bytes, linger, read_more};
+use crate::proxy::preface;
 use crate::proxy::preflight;
 use crate::proxy::record::Who;
 use crate::proxy::syntax::{self, Checked, SyntaxError};
@@ -23,6 +24,7 @@ use crate::proxy::{HandshakeFailure, Worker};
 use crate::request::{METHODS, Request};
 use crate::request_id::RequestId;
 use crate::wire::head::{self, HeadLimits, RequestHead};
+use crate::wire::proxy_protocol::Origin;
 
 mod asked;
 mod first_message;
@@ -63,6 +65,19 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
     } = worker.shared.policy().limits;
     let Some(first) = first_bytes(&mut stream, head_bytes, head_timeout).await else {
         return;
+    };
+    let first = if worker.speaks_proxy_protocol() {
+        let introduced = preface::introduce(&worker, &mut stream, connection.peer, first, opened);
+        let Some((origin, first)) = Box::pin(introduced).await else {
+            return;
+        };
+        if let Origin::Client(client) = origin {
+            connection.peer = client;
+            connection.peer_text = client.to_string();
+        }
+        first
+    } else {
+        first
     };
     let mut leftover = Leftover::default();
     if worker.tls().is_none() {
@@ -119,7 +134,7 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
 /// What stays the same from request to request.
 struct Connection<'w> {
     worker: &'w Arc<Worker>,
-    /// The other end of the socket.
+    /// The other end of the socket, or whom it speaks for by the PROXY protocol.
     peer: IpAddr,
     peer_text: String,
     /// It speaks TLS.

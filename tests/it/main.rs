@@ -59,6 +59,9 @@ mod other_exchange;
 #[cfg(test)]
 #[path = "../paths/paths.rs"]
 mod paths;
+/// Connections that begin with a header of the PROXY protocol.
+#[cfg(test)]
+mod proxy_protocol;
 /// The configuration in `conf/`, as it is shipped.
 #[cfg(test)]
 mod reference;
