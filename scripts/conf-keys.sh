@@ -33,4 +33,7 @@ secret sa-token
 secret backend-app-key
 secret k2
 secret server
+secret imkit-client
+secret imkit-api
+secret imkit-user
 key_pair k1

@@ -19,6 +19,7 @@ pub mod app_key;
 mod claims;
 pub(crate) mod compact;
 mod fingerprint;
+pub mod imkit_client_key;
 pub(crate) mod json;
 pub mod jwt;
 pub mod sa_token;
@@ -27,6 +28,7 @@ pub mod sa_token;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemeName {
     AppKey,
+    ImkitClientKey,
     Jwt,
     SaToken,
 }
@@ -35,6 +37,7 @@ impl SchemeName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AppKey => "app_key",
+            Self::ImkitClientKey => "imkit_client_key",
             Self::Jwt => "jwt",
             Self::SaToken => "sa_token",
         }
@@ -243,9 +246,18 @@ pub struct Constraints {
     /// The user types that may come in with it; `None` means all of them. A principal of another
     /// type is proven, but refused (403).
     pub user_types: Option<Arc<[Arc<str>]>>,
+    /// The hosts, in lower case and without a port, at which it may be used; `None` means all.
+    pub domains: Option<Arc<[Arc<str>]>>,
 }
 
 impl Constraints {
+    /// Whether it may be used at this host, which has no port.
+    pub fn allow_host(&self, host: &str) -> bool {
+        self.domains
+            .as_ref()
+            .is_none_or(|domains| domains.iter().any(|one| one.eq_ignore_ascii_case(host)))
+    }
+
     /// Whether a principal of this type may come in. One without a type only where all may.
     pub fn allow_user_type(&self, user_type: Option<&str>) -> bool {
         self.user_types.as_ref().is_none_or(|allowed| {
@@ -268,6 +280,8 @@ pub struct KeyProblem {
 /// Points at one key of an authenticator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichKey {
+    /// An entry of `apps`, counted from 0.
+    App { index: usize, id: Arc<str> },
     /// An entry of `keys`, counted from 0, with its id or `kid` when it has one.
     Listed {
         index: usize,
@@ -282,6 +296,7 @@ pub enum WhichKey {
 impl fmt::Display for WhichKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::App { index, id } => write!(f, "`apps[{index}]` (`{id}`)"),
             Self::Listed { index, name: None } => write!(f, "`keys[{index}]`"),
             Self::Listed {
                 index,

@@ -100,6 +100,7 @@ impl CloseReason {
             | Denial::TlsRequired
             | Denial::Transport
             | Denial::Unavailable { .. }
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => Self::PolicyChanged,
         }
     }
@@ -125,6 +126,7 @@ impl CloseReason {
             | Denial::Rejected { .. }
             | Denial::TlsRequired
             | Denial::Transport
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => Self::Denied,
         }
     }

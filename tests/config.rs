@@ -196,7 +196,16 @@ fn workplace() -> tempfile::TempDir {
         let path = entry.unwrap().path();
         fs::copy(&path, keys.join(path.file_name().unwrap())).unwrap();
     }
-    for name in ["backend-app-key", "k2", "partner-a", "sa-token", "server"] {
+    for name in [
+        "backend-app-key",
+        "imkit-api",
+        "imkit-client",
+        "imkit-user",
+        "k2",
+        "partner-a",
+        "sa-token",
+        "server",
+    ] {
         let secret = format!("a long enough secret for {name}, and no other\n");
         fs::write(keys.join(name), secret).unwrap();
     }

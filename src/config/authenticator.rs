@@ -1,6 +1,7 @@
 //! `authenticators`: named pairs of places and a scheme.
 
 mod app_key;
+mod imkit_client_key;
 mod jwk;
 mod jwt;
 mod public_key;
@@ -23,17 +24,23 @@ pub(super) fn authenticators(section: &Cursor<'_>, names: &Names<'_>) -> Vec<Aut
 }
 
 const KEYS: Keys = Keys {
-    known: &["app_key", "from", "jwt", "realm", "sa_token"],
+    known: &[
+        "app_key",
+        "from",
+        "imkit_client_key",
+        "jwt",
+        "realm",
+        "sa_token",
+    ],
     later: &[
         "easemob_dynamic",
         "easemob_token",
-        "imkit_client_key",
         "introspection",
         "zego_token04",
     ],
 };
 
-const SCHEMES: [&str; 3] = ["app_key", "jwt", "sa_token"];
+const SCHEMES: [&str; 4] = ["app_key", "imkit_client_key", "jwt", "sa_token"];
 
 fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Authenticator> {
     if !spelling::is_name(name) {
@@ -48,6 +55,9 @@ fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<A
             let cursor = fields.get(kind)?;
             let scheme = match *kind {
                 "app_key" => app_key::decode(&cursor, names).map(SchemeConfig::AppKey),
+                "imkit_client_key" => {
+                    imkit_client_key::decode(&cursor).map(SchemeConfig::ImkitClientKey)
+                }
                 "jwt" => jwt::decode(&cursor).map(SchemeConfig::Jwt),
                 _ => sa_token::decode(&cursor).map(SchemeConfig::SaToken),
             };

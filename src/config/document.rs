@@ -17,7 +17,7 @@ use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::problem::Place;
 use crate::revocation::Revocation;
-use crate::scheme::{app_key, jwt, sa_token};
+use crate::scheme::{app_key, imkit_client_key, jwt, sa_token};
 use crate::secret::{Digest, Secret};
 
 mod store;
@@ -116,6 +116,7 @@ pub struct Authenticator {
 #[derive(Debug)]
 pub enum SchemeConfig {
     AppKey(app_key::Config),
+    ImkitClientKey(imkit_client_key::Config),
     Jwt(jwt::Config),
     SaToken(sa_token::Config),
 }
@@ -285,8 +286,13 @@ pub struct Renew {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorFormat {
+    Easemob,
+    Imkit,
     Json,
+    /// RFC 9457.
+    Problem,
     Ruoyi,
+    Text,
 }
 
 #[derive(Debug)]

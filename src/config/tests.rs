@@ -67,24 +67,24 @@ fn document(case: &Case, authenticator: &str, rest: &str) -> Document {
 }
 
 fn app_key(document: &Document) -> &app_key::Config {
-    match &document.authenticators[0].scheme {
-        SchemeConfig::AppKey(config) => config,
-        SchemeConfig::Jwt(_) | SchemeConfig::SaToken(_) => panic!("not app_key"),
-    }
+    let SchemeConfig::AppKey(config) = &document.authenticators[0].scheme else {
+        panic!("not app_key")
+    };
+    config
 }
 
 fn jwt(document: &Document) -> &jwt::Config {
-    match &document.authenticators[0].scheme {
-        SchemeConfig::Jwt(config) => config,
-        SchemeConfig::AppKey(_) | SchemeConfig::SaToken(_) => panic!("not jwt"),
-    }
+    let SchemeConfig::Jwt(config) = &document.authenticators[0].scheme else {
+        panic!("not jwt")
+    };
+    config
 }
 
 fn sa_token(document: &Document) -> &sa_token::Config {
-    match &document.authenticators[0].scheme {
-        SchemeConfig::SaToken(config) => config,
-        SchemeConfig::AppKey(_) | SchemeConfig::Jwt(_) => panic!("not sa_token"),
-    }
+    let SchemeConfig::SaToken(config) = &document.authenticators[0].scheme else {
+        panic!("not sa_token")
+    };
+    config
 }
 
 const ONE_KEY: &str = "app_key: { keys: [{ id: demo, secret: { value: keyAbcd123 } }] }";

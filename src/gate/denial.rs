@@ -31,6 +31,8 @@ pub enum Denial {
     TlsRequired,
     /// A handshake that is not one of Engine.IO 4 where those are served.
     Transport,
+    /// The path is that of an app which nobody has configured.
+    UnknownApp,
     /// Whoever could tell cannot be asked. The text is for the log.
     Unavailable { source: Arc<str> },
     /// A WebSocket route was asked for something else.
@@ -40,12 +42,16 @@ pub enum Denial {
 /// Why a proven principal may not do this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// A key that every client carries, where a server's own is asked for.
+    ClientKey,
     /// Two credentials prove different subjects or apps.
     Conflict,
     /// Missing, unlisted, or unlike the token's own.
     DeviceType {
         allowed: Vec<Arc<str>>,
     },
+    /// The key is not for this host.
+    Domain,
     /// There is a cookie, but it does not count from the page that asks, and nothing else is there.
     Origin,
     /// The key is not for this route.
@@ -60,7 +66,7 @@ impl Denial {
             Self::Ambiguous | Self::BadHandshake | Self::Transport => 400,
             Self::NoCredential { .. } | Self::Rejected { .. } => 401,
             Self::Forbidden(_) => 403,
-            Self::NoRoute => 404,
+            Self::NoRoute | Self::UnknownApp => 404,
             Self::Method { .. } => 405,
             Self::TlsRequired | Self::UpgradeRequired => 426,
             Self::Unavailable { .. } => 503,
@@ -81,6 +87,7 @@ impl Denial {
             | Self::TlsRequired
             | Self::Transport
             | Self::Unavailable { .. }
+            | Self::UnknownApp
             | Self::UpgradeRequired => None,
         }
     }
@@ -93,7 +100,8 @@ impl Denial {
                 "upgrade"
             }
             Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
-            Self::Forbidden(Refusal::Route) => "wrong_app",
+            Self::Forbidden(Refusal::Domain | Refusal::Route) | Self::UnknownApp => "wrong_app",
+            Self::Forbidden(Refusal::ClientKey) => "wrong_principal",
             Self::Forbidden(Refusal::UserType) => "user_type",
             Self::Method { .. } => "method",
             Self::NoCredential { .. } => "no_credential",
@@ -108,12 +116,16 @@ impl Denial {
         match self {
             Self::Ambiguous => "a credential or claim was sent more than once".to_owned(),
             Self::BadHandshake => "malformed WebSocket handshake".to_owned(),
+            Self::Forbidden(Refusal::ClientKey) => {
+                "a client key does not do here, a server's key is required".to_owned()
+            }
             Self::Forbidden(Refusal::Conflict) => {
                 "the credentials contradict each other".to_owned()
             }
             Self::Forbidden(Refusal::DeviceType { allowed }) => {
                 format!("device type must be one of {}", allowed.join(", "))
             }
+            Self::Forbidden(Refusal::Domain) => "the key is not valid for this host".to_owned(),
             Self::Forbidden(Refusal::Origin) => {
                 "the cookie counts only in requests whose `Origin` is one of its pages".to_owned()
             }
@@ -127,6 +139,7 @@ impl Denial {
             Self::Transport => {
                 "this route speaks Engine.IO 4 with `transport=websocket` only".to_owned()
             }
+            Self::UnknownApp => "no such app".to_owned(),
             Self::Unavailable { .. } => "the credential cannot be checked at the moment".to_owned(),
             Self::UpgradeRequired => "this route speaks WebSocket only".to_owned(),
         }

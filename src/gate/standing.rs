@@ -210,7 +210,7 @@ impl Standing {
         let admitted = requirement::combine(combine, &judged)
             .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
         for (_, proof) in &admitted.verified {
-            check_constraints(route, proof)?;
+            check_constraints(route, &self.host, proof)?;
         }
         if let Some(rule) = device_rule {
             self.check_device(rule, &admitted)?;

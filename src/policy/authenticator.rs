@@ -9,6 +9,7 @@ use crate::policy::OpenStore;
 use crate::policy::cache::{Known, VerdictCache};
 use crate::policy::requirement::Outcome;
 use crate::scheme::app_key::AppKey;
+use crate::scheme::imkit_client_key::ImkitClientKey;
 use crate::scheme::jwt::Jwt;
 use crate::scheme::sa_token::SaToken;
 use crate::scheme::{
@@ -52,6 +53,7 @@ impl Authenticator {
         let first_seen = previous.and_then(|old| old.verifier.first_seen());
         let verifier: Box<dyn Verifier> = match document.scheme {
             SchemeConfig::AppKey(config) => Box::new(AppKey::new(config)?),
+            SchemeConfig::ImkitClientKey(config) => Box::new(ImkitClientKey::new(config)?),
             SchemeConfig::Jwt(config) => Box::new(Jwt::new(config)?),
             SchemeConfig::SaToken(config) => {
                 Box::new(SaToken::new(config, first_seen, open_store)?)

@@ -128,6 +128,7 @@ impl<'a> Record<'a> {
             | Denial::Rejected { .. }
             | Denial::TlsRequired
             | Denial::Transport
+            | Denial::UnknownApp
             | Denial::UpgradeRequired => "deny",
         };
         self.series.decision(result, self.reason);

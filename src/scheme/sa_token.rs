@@ -190,7 +190,7 @@ impl SaToken {
             },
             constraints: Constraints {
                 user_types: Some(user_types.into()),
-                routes: None,
+                ..Constraints::default()
             },
             grounds: Arc::new(grounds),
             backing,

@@ -7,11 +7,18 @@ use serde_json::Value;
 
 use crate::cli::token::{SecretArgs, TokenError};
 use crate::clock::UnixTime;
+use crate::scheme::imkit_client_key;
 use crate::scheme::jwt::{self, Algorithm, SigningKey};
 use crate::scheme::sa_token::{self, Mixin};
+use crate::secret::Secret;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MintCommand {
+    /// A client key of IMKIT. The API key in it is made up.
+    ///
+    /// Without a secret it is signed with one that nobody knows, for a gate that compares whole keys.
+    #[command(name = "imkit_client_key")]
+    ImkitClientKey(ImkitClientKeyArgs),
     /// A JSON Web Token, with `--secret-file` for an HMAC and `--key-file` for a private key.
     Jwt(JwtArgs),
     /// A Sa-Token JWT as RuoYi issues it.
@@ -20,6 +27,15 @@ pub(super) enum MintCommand {
     /// Redis. `--device`, `--expires-in` and `--mixin` make a token of mixin mode.
     #[command(name = "sa_token")]
     SaToken(SaTokenArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImkitClientKeyArgs {
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// A random UUID unless given.
+    #[arg(long)]
+    client_id: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -71,9 +87,26 @@ pub(super) struct SaTokenArgs {
 
 pub(super) fn run(command: &MintCommand, now: UnixTime) -> Result<String, TokenError> {
     match command {
+        MintCommand::ImkitClientKey(args) => imkit_client_key(args, now),
         MintCommand::Jwt(args) => jwt(args, now),
         MintCommand::SaToken(args) => sa_token(args, now),
     }
+}
+
+fn imkit_client_key(args: &ImkitClientKeyArgs, now: UnixTime) -> Result<String, TokenError> {
+    let secret = match args.secret.read()? {
+        Some(secret) => secret,
+        None => Secret::new(random()?),
+    };
+    let client_id = match &args.client_id {
+        Some(client_id) => client_id.clone(),
+        None => uuid()?,
+    };
+    let order = imkit_client_key::Mint {
+        client_id,
+        random: random()?,
+    };
+    Ok(imkit_client_key::mint(&secret, &order, now))
 }
 
 fn jwt(args: &JwtArgs, now: UnixTime) -> Result<String, TokenError> {
@@ -102,6 +135,29 @@ fn sa_token(args: &SaTokenArgs, now: UnixTime) -> Result<String, TokenError> {
         mixin: is_mixin.then(|| Mixin::new(args.device.clone(), args.expires_in, now)),
     };
     Ok(sa_token::mint(&secret, &order))
+}
+
+fn random() -> Result<[u8; 32], TokenError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(TokenError::Random)?;
+    Ok(bytes)
+}
+
+/// Of version 4 (RFC 9562 §5.4).
+fn uuid() -> Result<String, TokenError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(TokenError::Random)?;
+    let bits = u128::from_be_bytes(bytes);
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let digits = format!("{bits:032x}");
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if matches!(position, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    Ok(text)
 }
 
 /// 32 random letters and digits, as `rnStr` has them.
