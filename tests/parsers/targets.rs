@@ -1,6 +1,6 @@
 //! One function for each fuzz target: what it does with its input.
 
-use super::{invariants, readers};
+use super::{credentials, invariants, readers};
 
 pub(crate) fn head_request(bytes: &[u8]) {
     invariants::request(bytes);
@@ -16,6 +16,14 @@ pub(crate) fn body(bytes: &[u8]) {
 
 pub(crate) fn messages(bytes: &[u8]) {
     invariants::messages(bytes);
+}
+
+pub(crate) fn socketio(bytes: &[u8]) {
+    credentials::socketio(bytes);
+}
+
+pub(crate) fn imkit_client_key(bytes: &[u8]) {
+    credentials::imkit_client_key(bytes);
 }
 
 pub(crate) fn request_readers(bytes: &[u8]) {

@@ -2,6 +2,7 @@
 
 #[path = "../../parsers"]
 mod parsers {
+    mod credentials;
     mod invariants;
     mod readers;
     pub(crate) mod targets;
@@ -17,4 +18,7 @@ macro_rules! targets {
     };
 }
 
-targets!(body body_readers head_request head_response messages request_readers response_readers);
+targets!(
+    body body_readers head_request head_response imkit_client_key messages request_readers
+    response_readers socketio
+);
