@@ -42,4 +42,7 @@ secret server
 secret easemob
 characters zego
 secret idp
+secret imkit-client
+secret imkit-api
+secret imkit-user
 key_pair k1

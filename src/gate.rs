@@ -23,6 +23,7 @@ use crate::request::Request;
 use crate::revocation::Suspect;
 use crate::scheme::Rejection;
 
+mod client_key;
 pub mod denial;
 pub mod extract;
 pub mod first_message;
@@ -114,7 +115,8 @@ pub async fn decide_message<'m>(
                 client: entrance.client,
                 path: &entrance.path,
             };
-            admit(policy, &route, brought, by, now, &mut lookups).await
+            let at = (&route, &*entrance.host);
+            admit(policy, at, brought, by, now, &mut lookups).await
         }
         Err(denial) => Err(denial),
     };
@@ -190,8 +192,18 @@ async fn judge<'r>(
         path: request.path,
     };
     let found = (extracted, claimed);
-    let permit = admit(policy, route, found, by, now, lookups).await?;
-    Ok(Ruling::Permit(permit))
+    let at = (route, request.host_name());
+    let denial = match admit(policy, at, found, by, now, lookups).await {
+        Ok(permit) => return Ok(Ruling::Permit(permit)),
+        Err(denial) => denial,
+    };
+    // Boxed, so that what is rare does not swell every request's future.
+    if client_key::may_explain(policy, route, &denial)
+        && Box::pin(client_key::is_shown(policy, route, request, now)).await
+    {
+        return Err(Denial::Forbidden(Refusal::ClientKey));
+    }
+    Err(denial)
 }
 
 /// What is there to be judged: credentials, and a claim about the device.
@@ -208,7 +220,7 @@ struct Occasioned<'a> {
 /// Judges what was found, wherever that was.
 async fn admit<'r>(
     policy: &Policy,
-    route: &Arc<Route>,
+    (route, host): (&Arc<Route>, &str),
     (extracted, claimed): Brought<'r>,
     Occasioned {
         fresh,
@@ -244,7 +256,7 @@ async fn admit<'r>(
         denied(unmet, combine, &judged, ids)
     })?;
     for (_, proof) in &admitted.verified {
-        check_constraints(route, proof)?;
+        check_constraints(route, host, proof)?;
     }
     let claimed = match device_rule {
         Some(rule) => Some(check_device(rule, claimed, &admitted)?),
@@ -472,8 +484,15 @@ fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[Authenticato
     }
 }
 
-fn check_constraints(route: &Route, proof: &crate::scheme::Verified) -> Result<(), Denial> {
+fn check_constraints(
+    route: &Route,
+    host: &str,
+    proof: &crate::scheme::Verified,
+) -> Result<(), Denial> {
     let constraints = &proof.constraints;
+    if !constraints.allow_host(host) {
+        return Err(Denial::Forbidden(Refusal::Domain));
+    }
     // Whoever may open a session may also prolong it.
     let name = route.renews.as_ref().unwrap_or(&route.name);
     if constraints

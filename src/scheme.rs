@@ -23,6 +23,7 @@ pub mod easemob_token;
 mod fingerprint;
 pub mod grace;
 pub mod http;
+pub mod imkit_client_key;
 pub mod introspection;
 pub(crate) mod json;
 pub mod jwt;
@@ -42,6 +43,7 @@ pub enum SchemeName {
     AppKey,
     EasemobDynamic,
     EasemobToken,
+    ImkitClientKey,
     Introspection,
     Jwt,
     SaToken,
@@ -54,6 +56,7 @@ impl SchemeName {
             Self::AppKey => "app_key",
             Self::EasemobDynamic => "easemob_dynamic",
             Self::EasemobToken => "easemob_token",
+            Self::ImkitClientKey => "imkit_client_key",
             Self::Introspection => "introspection",
             Self::Jwt => "jwt",
             Self::SaToken => "sa_token",
@@ -332,9 +335,18 @@ pub struct Constraints {
     /// The app key that a path must name, where it names one; a credential of another app is none there
     /// (401).
     pub app_in_path: Option<Arc<str>>,
+    /// The hosts, in lower case and without a port, at which it may be used; `None` means all.
+    pub domains: Option<Arc<[Arc<str>]>>,
 }
 
 impl Constraints {
+    /// Whether it may be used at this host, which has no port.
+    pub fn allow_host(&self, host: &str) -> bool {
+        self.domains
+            .as_ref()
+            .is_none_or(|domains| domains.iter().any(|one| one.eq_ignore_ascii_case(host)))
+    }
+
     /// Whether a principal of this type may come in. One without a type only where all may.
     pub fn allow_user_type(&self, user_type: Option<&str>) -> bool {
         self.user_types.as_ref().is_none_or(|allowed| {

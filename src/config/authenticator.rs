@@ -3,6 +3,7 @@
 mod app_key;
 mod easemob_dynamic;
 mod easemob_token;
+mod imkit_client_key;
 mod introspection;
 mod jwk;
 mod jwt;
@@ -33,19 +34,21 @@ const KEYS: Keys = Keys {
         "easemob_dynamic",
         "easemob_token",
         "from",
+        "imkit_client_key",
         "introspection",
         "jwt",
         "realm",
         "sa_token",
         "zego_token04",
     ],
-    later: &["imkit_client_key"],
+    later: &[],
 };
 
-const SCHEMES: [&str; 5] = [
+const SCHEMES: [&str; 8] = [
     "app_key",
     "easemob_dynamic",
     "easemob_token",
+    "imkit_client_key",
     "introspection",
     "jwt",
     "sa_token",
@@ -70,6 +73,9 @@ fn authenticator(name: &str, cursor: &Cursor<'_>, names: &Names<'_>) -> Option<A
                 }
                 "easemob_token" => easemob_token::decode(&cursor, names)
                     .map(|config| SchemeConfig::EasemobToken(Box::new(config))),
+                "imkit_client_key" => {
+                    imkit_client_key::decode(&cursor).map(SchemeConfig::ImkitClientKey)
+                }
                 "introspection" => introspection::decode(&cursor)
                     .map(|config| SchemeConfig::Introspection(Box::new(config))),
                 "jwt" => jwt::decode(&cursor).map(SchemeConfig::Jwt),

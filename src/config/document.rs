@@ -18,7 +18,8 @@ use crate::credential::Carrier;
 use crate::problem::Place;
 use crate::revocation::Revocation;
 use crate::scheme::{
-    app_key, easemob_dynamic, easemob_token, introspection, jwt, sa_token, zego_token04,
+    app_key, easemob_dynamic, easemob_token, imkit_client_key, introspection, jwt, sa_token,
+    zego_token04,
 };
 use crate::secret::{Digest, Secret};
 
@@ -122,6 +123,7 @@ pub enum SchemeConfig {
     AppKey(app_key::Config),
     EasemobDynamic(easemob_dynamic::Config),
     EasemobToken(Box<easemob_token::Config>),
+    ImkitClientKey(imkit_client_key::Config),
     Introspection(Box<introspection::Config>),
     Jwt(jwt::Config),
     SaToken(sa_token::Config),
@@ -293,8 +295,13 @@ pub struct Renew {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorFormat {
+    Easemob,
+    Imkit,
     Json,
+    /// RFC 9457.
+    Problem,
     Ruoyi,
+    Text,
 }
 
 #[derive(Debug)]

@@ -12,10 +12,15 @@ use super::{header, notation, origin, source, strength};
 use crate::wire::head::MOST_HEADERS;
 
 pub(super) fn error_format(cursor: &Cursor<'_>) -> Option<ErrorFormat> {
-    cursor.word(
-        &[("json", ErrorFormat::Json), ("ruoyi", ErrorFormat::Ruoyi)],
-        &["easemob", "imkit", "problem", "text"],
-    )
+    let formats = [
+        ("json", ErrorFormat::Json),
+        ("easemob", ErrorFormat::Easemob),
+        ("imkit", ErrorFormat::Imkit),
+        ("problem", ErrorFormat::Problem),
+        ("ruoyi", ErrorFormat::Ruoyi),
+        ("text", ErrorFormat::Text),
+    ];
+    cursor.word(&formats, &[])
 }
 
 pub(super) fn identity(cursor: &Cursor<'_>) -> Option<Identity> {

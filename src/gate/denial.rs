@@ -45,12 +45,16 @@ pub enum Denial {
 /// Why a proven principal may not do this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// A key that every client carries, where a server's own is asked for.
+    ClientKey,
     /// Two credentials prove different subjects or apps.
     Conflict,
     /// Missing, unlisted, or unlike the token's own.
     DeviceType {
         allowed: Vec<Arc<str>>,
     },
+    /// The key is not for this host.
+    Domain,
     /// There is a cookie, but it does not count from the page that asks, and nothing else is there.
     Origin,
     /// The key is not for this route.
@@ -102,7 +106,8 @@ impl Denial {
                 "upgrade"
             }
             Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
-            Self::Forbidden(Refusal::Route) | Self::UnknownApp => "wrong_app",
+            Self::Forbidden(Refusal::Domain | Refusal::Route) | Self::UnknownApp => "wrong_app",
+            Self::Forbidden(Refusal::ClientKey) => "wrong_principal",
             Self::Forbidden(Refusal::UserType) => "user_type",
             Self::Method { .. } => "method",
             Self::NoCredential { .. } => "no_credential",
@@ -118,12 +123,16 @@ impl Denial {
         match self {
             Self::Ambiguous => "a credential or claim was sent more than once".to_owned(),
             Self::BadHandshake => "malformed WebSocket handshake".to_owned(),
+            Self::Forbidden(Refusal::ClientKey) => {
+                "a client key does not do here, a server's key is required".to_owned()
+            }
             Self::Forbidden(Refusal::Conflict) => {
                 "the credentials contradict each other".to_owned()
             }
             Self::Forbidden(Refusal::DeviceType { allowed }) => {
                 format!("device type must be one of {}", allowed.join(", "))
             }
+            Self::Forbidden(Refusal::Domain) => "the key is not valid for this host".to_owned(),
             Self::Forbidden(Refusal::Origin) => {
                 "the cookie counts only in requests whose `Origin` is one of its pages".to_owned()
             }

@@ -216,7 +216,7 @@ impl Standing {
             .map_err(|unmet| denied(unmet, combine, &judged, ids))?;
         check_app(policy, route, &self.path)?;
         for (_, proof) in &admitted.verified {
-            check_constraints(route, proof)?;
+            check_constraints(route, &self.host, proof)?;
         }
         if let Some(rule) = device_rule {
             self.check_device(rule, &admitted)?;

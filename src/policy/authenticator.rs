@@ -14,6 +14,7 @@ use crate::scheme::app_key::AppKey;
 use crate::scheme::easemob_dynamic::EasemobDynamic;
 use crate::scheme::easemob_token::EasemobToken;
 use crate::scheme::http::{HttpRules, Traffic};
+use crate::scheme::imkit_client_key::ImkitClientKey;
 use crate::scheme::introspection::Introspection;
 use crate::scheme::jwt::{Jwt, RemoteKeys};
 use crate::scheme::learned::{Beginning, Shared};
@@ -68,6 +69,7 @@ impl Authenticator {
         };
         let verifier: Box<dyn Verifier> = match document.scheme {
             SchemeConfig::AppKey(config) => Box::new(AppKey::new(config)?),
+            SchemeConfig::ImkitClientKey(config) => Box::new(ImkitClientKey::new(config)?),
             SchemeConfig::EasemobDynamic(config) => Box::new(EasemobDynamic::new(config)?),
             SchemeConfig::EasemobToken(config) => {
                 let open = |rules: &HttpRules| remote.http(rules);

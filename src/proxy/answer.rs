@@ -3,12 +3,18 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::clock::UnixTime;
 use crate::config::document::ErrorFormat;
 use crate::credential::Carrier;
-use crate::gate::denial::Denial;
+use crate::gate::denial::{Denial, Refusal};
 use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
-use crate::scheme::Rejection;
+use crate::policy::first_message::Member;
+use crate::scheme::{Rejection, SchemeName};
+
+mod bodies;
+mod easemob;
+mod imkit;
 
 /// An answer of our own.
 #[derive(Debug)]
@@ -19,6 +25,11 @@ pub(crate) struct Answer<'a> {
     /// A sentence without anything that the client sent.
     pub(crate) message: &'a str,
     pub(crate) format: ErrorFormat,
+    /// What is missing or bad, for formats that tell keys from tokens.
+    pub(crate) blamed: Option<Blamed>,
+    /// As the request names it, where it could be read: one format repeats it in one case.
+    pub(crate) path: Option<&'a str>,
+    pub(crate) now: UnixTime,
     pub(crate) request_id: &'a str,
     /// Further header lines, each with its CRLF.
     pub(crate) headers: String,
@@ -28,18 +39,58 @@ pub(crate) struct Answer<'a> {
     pub(crate) head_only: bool,
 }
 
+/// What kind of credential is to blame for a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blamed {
+    /// A key that a server keeps to itself.
+    ApiKey,
+    /// A key that an app shows to everybody.
+    ClientKey,
+    /// What says who the user is.
+    Token,
+}
+
+impl Blamed {
+    /// By the authenticator that has to be satisfied.
+    pub(crate) fn of(denial: &Denial, policy: &Policy) -> Option<Self> {
+        if let Denial::Forbidden(refusal) = denial {
+            return match refusal {
+                Refusal::ClientKey | Refusal::Domain => Some(Self::ClientKey),
+                Refusal::Route => Some(Self::ApiKey),
+                Refusal::Conflict
+                | Refusal::DeviceType { .. }
+                | Refusal::Origin
+                | Refusal::UserType => None,
+            };
+        }
+        let authenticator = policy.authenticator(denial.authenticator()?)?;
+        let scheme = authenticator.scheme();
+        let takes_client_key = Member::taken_by(&authenticator.carriers) == Some(Member::ClientKey);
+        Some(
+            if takes_client_key || scheme == SchemeName::ImkitClientKey {
+                Self::ClientKey
+            } else if scheme == SchemeName::AppKey {
+                Self::ApiKey
+            } else {
+                Self::Token
+            },
+        )
+    }
+}
+
 impl Answer<'_> {
     /// The whole message.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let body = self.body();
+        let body = bodies::body(self);
         let mut text = String::with_capacity(256 + body.len());
         // Writing to a `String` cannot fail.
         let _ = write!(
             text,
-            "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\
              Cache-Control: no-store\r\nX-Request-Id: {}\r\n{}{}\r\n",
             self.status,
             phrase(self.status),
+            bodies::content_type(self.format),
             body.len(),
             self.request_id,
             self.headers,
@@ -61,21 +112,11 @@ impl Answer<'_> {
         }
     }
 
-    fn body(&self) -> String {
-        match self.format {
-            ErrorFormat::Json => serde_json::json!({
-                "error": self.reason,
-                "message": self.message,
-                "request_id": self.request_id,
-            })
-            .to_string(),
-            // In the order in which RuoYi writes it.
-            ErrorFormat::Ruoyi => format!(
-                r#"{{"code":{},"msg":{},"data":null}}"#,
-                self.status,
-                serde_json::Value::from(self.message),
-            ),
-        }
+    /// What the header says about when to come again.
+    fn retry_after(&self) -> Option<u32> {
+        let mut lines = self.headers.split("\r\n");
+        let seconds = lines.find_map(|line| line.strip_prefix("Retry-After: "))?;
+        seconds.parse().ok()
     }
 }
 

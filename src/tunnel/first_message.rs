@@ -26,10 +26,17 @@ mod tests;
 
 pub use introduction::{Auth2Event, Introduction};
 
-/// So much is read of a client before it has proven anything, and of what an upstream says to one.
-const BUDGET: Budget = Budget {
+/// So much is read of a client before it has proven anything.
+const CLIENT: Budget = Budget {
     bytes: 64 * 1024,
     frames: 64,
+};
+
+/// So much of what an upstream says before that is held back. What is passed on counts only for as
+/// long as it is on its way.
+const UPSTREAM: Budget = Budget {
+    bytes: 64 * 1024,
+    frames: 256,
 };
 
 /// So much is read of somebody who has heard the goodbye, before the connection is cut.
@@ -69,16 +76,16 @@ enum Lost {
 impl<S: Side> End<S> {
     /// A client, with what has come behind its handshake.
     pub fn client(side: S, early: &[u8]) -> Self {
-        Self::new(side, Sender::Client, early)
+        Self::new(side, (Sender::Client, CLIENT), early)
     }
 
     /// An upstream, with what has come behind its handshake.
     pub fn upstream(side: S, early: &[u8]) -> Self {
-        Self::new(side, Sender::Server, early)
+        Self::new(side, (Sender::Server, UPSTREAM), early)
     }
 
-    fn new(side: S, sender: Sender, early: &[u8]) -> Self {
-        let mut messages = Messages::new(sender, BUDGET);
+    fn new(side: S, (sender, budget): (Sender, Budget), early: &[u8]) -> Self {
+        let mut messages = Messages::new(sender, budget);
         Self {
             failed: messages.feed(early).err(),
             side,
@@ -86,6 +93,11 @@ impl<S: Side> End<S> {
             messages,
             is_writing: false,
         }
+    }
+
+    /// A message that was given out is not kept, so that there is room for others.
+    fn forget(&mut self, message: &Message) {
+        self.messages.refund(message);
     }
 
     /// The stream, and what was read and not given out.

@@ -16,7 +16,7 @@ use crate::wire::frames::{FrameError, Frames, Sender};
 #[cfg(test)]
 mod tests;
 
-/// How much may be fed in all, messages that were given out included.
+/// How much may be fed in all, messages that were given out included unless they are refunded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Of payload: what is on the wire besides is at most a header for each frame.
@@ -42,6 +42,8 @@ pub struct Message {
     /// The message's own frames as they came, without those that stood between them.
     pub raw: Vec<u8>,
     pub is_fragmented: bool,
+    /// How many frames it came in.
+    frames: usize,
     /// For a control frame between the frames of another message: how many bytes of that one, the
     /// next message that is no control frame, came before it. Otherwise 0.
     pub interrupts_at: usize,
@@ -124,6 +126,13 @@ impl Messages {
         Ok(())
     }
 
+    /// A message that was given out no longer counts. One that the budget had no room for stays
+    /// refused.
+    pub fn refund(&mut self, message: &Message) {
+        self.left.bytes = self.left.bytes.saturating_add(message.payload.len());
+        self.left.frames = self.left.frames.saturating_add(message.frames);
+    }
+
     /// All bytes that were fed and not given out in messages, in the order in which they came; of
     /// a failed reader also those that it did not read.
     pub fn into_rest(mut self) -> Vec<u8> {
@@ -191,10 +200,14 @@ impl Messages {
             payload: Vec::new(),
             raw: header.to_vec(),
             is_fragmented: first & 0x80 == 0,
+            frames: 1,
             interrupts_at,
         };
         match (first & 0x0f, &mut self.data) {
-            (0x0, Some(message)) => message.raw.extend_from_slice(&header),
+            (0x0, Some(message)) => {
+                message.raw.extend_from_slice(&header);
+                message.frames += 1;
+            }
             (0x0..=0x2, _) => {
                 let kind = if first & 0x0f == 0x1 {
                     Kind::Text

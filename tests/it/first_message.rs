@@ -7,7 +7,7 @@ mod socketio;
 mod twice;
 
 /// A small Socket.IO server, and its clients' texts.
-mod chat;
+pub(crate) mod chat;
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 

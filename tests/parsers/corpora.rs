@@ -57,6 +57,16 @@ fn seeds_of_token_answer() {
 }
 
 #[test]
+fn seeds_of_socketio() {
+    run("socketio", targets::socketio);
+}
+
+#[test]
+fn seeds_of_imkit_client_key() {
+    run("imkit_client_key", targets::imkit_client_key);
+}
+
+#[test]
 fn seeds_of_request_readers() {
     run("head_request", targets::request_readers);
     run("request_readers", targets::request_readers);

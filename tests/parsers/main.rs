@@ -8,6 +8,9 @@
 /// The seeds of the fuzz targets, and what earlier runs found.
 #[cfg(test)]
 mod corpora;
+/// What holds for decoders of credentials.
+#[cfg(test)]
+mod credentials;
 /// What holds for a parser without looking at any other.
 #[cfg(test)]
 mod invariants;

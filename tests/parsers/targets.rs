@@ -1,6 +1,6 @@
 //! One function for each fuzz target: what it does with its input.
 
-use super::{invariants, issued, readers, tokens};
+use super::{credentials, invariants, issued, readers, tokens};
 
 pub(crate) fn head_request(bytes: &[u8]) {
     invariants::request(bytes);
@@ -32,6 +32,14 @@ pub(crate) fn easemob_token(bytes: &[u8]) {
 
 pub(crate) fn token_answer(bytes: &[u8]) {
     issued::token_answer(bytes);
+}
+
+pub(crate) fn socketio(bytes: &[u8]) {
+    credentials::socketio(bytes);
+}
+
+pub(crate) fn imkit_client_key(bytes: &[u8]) {
+    credentials::imkit_client_key(bytes);
 }
 
 pub(crate) fn request_readers(bytes: &[u8]) {

@@ -2,6 +2,7 @@
 //!
 //! It shows also what the gate would refuse, and says so. Nothing is verified without a secret.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::time::{Duration, UNIX_EPOCH};
@@ -92,8 +93,8 @@ fn describe(token: &str, secret: Option<&Secret>, now: UnixTime) -> Result<Strin
 
     let mut lines = Lines::default();
     lines.add("header", &printable(&header));
-    lines.add("claims", &printable(&payload));
-    if let Some(kind) = sa_token_mode(&claims) {
+    lines.add("claims", &printable(&without_api_key(&payload)));
+    if let Some(kind) = sa_token_mode(&claims).or_else(|| imkit_client_key(&claims)) {
         lines.add("kind", kind);
     }
     for (claim, words) in times(&claims, now) {
@@ -143,6 +144,45 @@ fn check_signature(token: &Compact<'_>, secret: &Secret) -> Result<&'static str,
     Ok(if key.signed(token) { "good" } else { "BAD" })
 }
 
+/// The claims, but for an API key, which is a server's secret: client keys of IMKIT hold one.
+fn without_api_key(payload: &[u8]) -> Cow<'_, [u8]> {
+    let folded = payload.to_ascii_lowercase();
+    let is_named = |name: &[u8]| folded.windows(name.len()).any(|window| window == name);
+    // An escape may spell it, too.
+    if !is_named(b"apikey") && !is_named(b"\\u") {
+        return Cow::Borrowed(payload);
+    }
+    match serde_json::from_slice(payload) {
+        Ok(mut value) => {
+            hide_api_keys(&mut value);
+            Cow::Owned(value.to_string().into_bytes())
+        }
+        Err(_) => Cow::Borrowed(b"not shown: no JSON, and it may hold an API key"),
+    }
+}
+
+fn hide_api_keys(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if name.eq_ignore_ascii_case("apikey") {
+                    *value = "[not shown]".into();
+                } else {
+                    hide_api_keys(value);
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(hide_api_keys),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn imkit_client_key(claims: &Map<String, Value>) -> Option<&'static str> {
+    claims
+        .contains_key("apiKey")
+        .then_some("IMKIT client key: it has no end, and names an app")
+}
+
 fn sa_token_mode(claims: &Map<String, Value>) -> Option<&'static str> {
     if !claims.contains_key("loginId") {
         None
@@ -166,7 +206,14 @@ fn times(claims: &Map<String, Value>, now: UnixTime) -> Vec<(&'static str, Strin
         };
         Some(("eff", words))
     };
-    [seconds("iat"), seconds("nbf"), seconds("exp"), eff()]
+    let created = || {
+        let value = claims.get("createAt")?;
+        Some(("createAt", moment(value, UnixTime::from_millis, now)))
+    };
+    let seconds = [seconds("iat"), seconds("nbf"), seconds("exp")];
+    let millis = [eff(), created()];
+    [seconds.as_slice(), &millis]
+        .concat()
         .into_iter()
         .flatten()
         .collect()

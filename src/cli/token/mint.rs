@@ -8,9 +8,11 @@ use serde_json::Value;
 use crate::cli::token::easemob_token::{self, EasemobTokenArgs};
 use crate::cli::token::{SecretArgs, TokenError};
 use crate::clock::UnixTime;
+use crate::scheme::imkit_client_key;
 use crate::scheme::jwt::{self, Algorithm, SigningKey};
 use crate::scheme::sa_token::{self, Mixin};
 use crate::scheme::{easemob_dynamic, zego_token04};
+use crate::secret::Secret;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MintCommand {
@@ -21,6 +23,11 @@ pub(super) enum MintCommand {
     /// A dynamic user token of Easemob; the secret is the app's client secret.
     #[command(name = "easemob_dynamic")]
     EasemobDynamic(EasemobDynamicArgs),
+    /// A client key of IMKIT. The API key in it is made up.
+    ///
+    /// Without a secret it is signed with one that nobody knows, for a gate that compares whole keys.
+    #[command(name = "imkit_client_key")]
+    ImkitClientKey(ImkitClientKeyArgs),
     /// A JSON Web Token, with `--secret-file` for an HMAC and `--key-file` for a private key.
     Jwt(JwtArgs),
     /// A Sa-Token JWT as RuoYi issues it.
@@ -63,6 +70,15 @@ pub(super) struct ZegoToken04Args {
     /// A text with JSON in it, by which ZEGO's own services know rooms and privileges.
     #[arg(long, default_value = "")]
     payload: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImkitClientKeyArgs {
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// A random UUID unless given.
+    #[arg(long)]
+    client_id: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +132,7 @@ pub(super) fn run(command: &MintCommand, now: UnixTime) -> Result<String, TokenE
     match command {
         MintCommand::EasemobToken(args) => easemob_token::mint(args, now),
         MintCommand::EasemobDynamic(args) => easemob_dynamic(args, now),
+        MintCommand::ImkitClientKey(args) => imkit_client_key(args, now),
         MintCommand::Jwt(args) => jwt(args, now),
         MintCommand::SaToken(args) => sa_token(args, now),
         MintCommand::ZegoToken04(args) => zego_token04(args, now),
@@ -149,6 +166,22 @@ fn zego_token04(args: &ZegoToken04Args, now: UnixTime) -> Result<String, TokenEr
     zego_token04::mint(&secret, &order, now).map_err(TokenError::Unsealed)
 }
 
+fn imkit_client_key(args: &ImkitClientKeyArgs, now: UnixTime) -> Result<String, TokenError> {
+    let secret = match args.secret.read()? {
+        Some(secret) => secret,
+        None => Secret::new(random()?),
+    };
+    let client_id = match &args.client_id {
+        Some(client_id) => client_id.clone(),
+        None => uuid()?,
+    };
+    let order = imkit_client_key::Mint {
+        client_id,
+        random: random()?,
+    };
+    Ok(imkit_client_key::mint(&secret, &order, now))
+}
+
 fn jwt(args: &JwtArgs, now: UnixTime) -> Result<String, TokenError> {
     let secret = args.secret.read()?.ok_or(TokenError::NoSecret)?;
     let key = SigningKey::new(args.alg, &secret).map_err(TokenError::Unminted)?;
@@ -175,6 +208,29 @@ fn sa_token(args: &SaTokenArgs, now: UnixTime) -> Result<String, TokenError> {
         mixin: is_mixin.then(|| Mixin::new(args.device.clone(), args.expires_in, now)),
     };
     Ok(sa_token::mint(&secret, &order))
+}
+
+fn random() -> Result<[u8; 32], TokenError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(TokenError::Random)?;
+    Ok(bytes)
+}
+
+/// Of version 4 (RFC 9562 §5.4).
+fn uuid() -> Result<String, TokenError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(TokenError::Random)?;
+    let bits = u128::from_be_bytes(bytes);
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let digits = format!("{bits:032x}");
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if matches!(position, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    Ok(text)
 }
 
 /// 32 random letters and digits, as `rnStr` has them.

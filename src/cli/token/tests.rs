@@ -103,6 +103,56 @@ fn a_sa_token_is_minted_and_inspected() {
 }
 
 #[test]
+fn a_client_key_is_minted_and_inspected_without_its_api_key() {
+    let directory = TempDir::new().unwrap();
+    let secret = secret_file(&directory, "a secret of the tests, long enough\n");
+    let mint = |options: &[&str]| token(&[&["mint", "imkit_client_key"], options].concat());
+    let minted = mint(&["--secret-file", &secret, "--client-id", "shop"]).unwrap();
+    let shown = token(&["inspect", &minted, "--secret-file", &secret]).unwrap();
+    assert_eq!(line(&shown, "header"), r#"{"typ":"JWT","alg":"HS256"}"#);
+    let claims: serde_json::Value = serde_json::from_str(line(&shown, "claims")).unwrap();
+    assert_eq!(
+        claims,
+        serde_json::json!({ "apiKey": "[not shown]", "createAt": 1_750_000_000_000_i64, "clientId": "shop" })
+    );
+    assert_eq!(line(&shown, "createAt"), "2025-06-15T15:06:40Z (0s ago)");
+    assert_eq!(line(&shown, "signature"), "good");
+    assert!(line(&shown, "kind").starts_with("IMKIT client key"));
+    // Without a secret nobody can sign another one, and each is of a client of its own.
+    let (one, other) = (mint(&[]).unwrap(), mint(&[]).unwrap());
+    assert_ne!(one, other);
+    let shown = token(&["inspect", &one, "--secret-file", &secret]).unwrap();
+    assert_eq!(line(&shown, "signature"), "BAD");
+    let claims: serde_json::Value = serde_json::from_str(line(&shown, "claims")).unwrap();
+    let client_id = claims["clientId"].as_str().unwrap();
+    let parts: Vec<_> = client_id.split('-').map(str::len).collect();
+    assert_eq!(parts, [8, 4, 4, 4, 12], "{client_id}");
+    assert_eq!(&client_id[14..15], "4", "{client_id}");
+    assert!("89ab".contains(&client_id[19..20]), "{client_id}");
+}
+
+#[test]
+fn an_api_key_is_not_shown_however_it_is_written() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    for payload in [
+        r#"{"apiKey":"SECRET"}"#,
+        r#"{"APIKEY":"SECRET"}"#,
+        r#"{"api\u004bey":"SECRET"}"#,
+        r#"{"a":[{"apiKey":["SECRET"]}]}"#,
+        r#"{"apiKey":"x","apiKey":"SECRET"}"#,
+        r#"{"apiKey":"SECRET""#,
+    ] {
+        let token_ = format!(
+            "eyJhbGciOiJIUzI1NiJ9.{}.AAAA",
+            URL_SAFE_NO_PAD.encode(payload)
+        );
+        let shown = token(&["inspect", &token_]).unwrap();
+        assert!(!shown.contains("SECRET"), "{payload}: {shown}");
+    }
+}
+
+#[test]
 fn a_jwt_is_minted_and_inspected() {
     let directory = TempDir::new().unwrap();
     let secret = secret_file(&directory, "another secret");

@@ -27,6 +27,7 @@ struct Written {
     app: Option<String>,
     routes: Option<Vec<String>>,
     user_types: Option<Vec<String>>,
+    domains: Option<Vec<String>>,
     /// In milliseconds, as all times.
     not_after: Option<i64>,
     /// A digest, as `reading` and `digest`.
@@ -90,6 +91,7 @@ impl Written {
             app: text(principal.app.as_ref()),
             routes: constraints.routes.as_deref().map(texts),
             user_types: constraints.user_types.as_deref().map(texts),
+            domains: constraints.domains.as_deref().map(texts),
             not_after: not_after.map(UnixTime::as_millis),
             key: key.to_hex(),
             grounds: grounds.as_ref().map(|grounds| WrittenGrounds {
@@ -130,6 +132,7 @@ impl Written {
                 routes: self.routes.map(names),
                 user_types: self.user_types.map(names),
                 app_in_path: None,
+                domains: self.domains.map(names),
             },
             not_after: self.not_after.map(UnixTime::from_millis),
             key: Digest::from_hex(&self.key)?,

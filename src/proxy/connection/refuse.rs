@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use pingora::protocols::Stream;
 
+use crate::clock;
 use crate::config::document::ErrorFormat;
 use crate::gate::denial::Denial;
 use crate::policy::Policy;
 use crate::policy::route::Route;
-use crate::proxy::answer::{Answer, denial_headers};
+use crate::proxy::answer::{Answer, Blamed, denial_headers};
 use crate::proxy::connection::asked::Asked;
 use crate::proxy::connection::{After, Connection};
 use crate::proxy::exchange::Failure;
@@ -65,6 +66,9 @@ impl<'a> Refusal<'a> {
             reason: self.reason,
             message: self.message,
             format,
+            blamed: None,
+            path: None,
+            now: clock::now(),
             request_id,
             headers: self.headers,
             close: true,
@@ -84,7 +88,8 @@ impl Connection<'_> {
     ) -> After {
         let request_id = RequestId::fresh();
         let (status, reason) = (refusal.status, refusal.reason);
-        send(stream, &refusal.answer(policy.errors, request_id.as_str())).await;
+        let answer = refusal.answer(policy.errors, request_id.as_str());
+        send(stream, &answer).await;
         let shared = &self.worker.shared;
         shared.record_syntax(self.peer, &request_id, status, reason, started.elapsed());
         After::Linger
@@ -113,7 +118,8 @@ impl Asked<'_> {
             // Whoever names an unknown place is not to try on and on over one connection, and one
             // in plain text is of no use where TLS is asked for.
             || matches!(denial, Denial::NoRoute | Denial::TlsRequired);
-        let sent = self.answer(stream, route, refusal, close).await;
+        let blamed = Blamed::of(denial, self.policy);
+        let sent = self.answer(stream, route, refusal, (blamed, close)).await;
         record.finish(Outcome::Answered {
             status: denial.status(),
         });
@@ -166,7 +172,8 @@ impl Asked<'_> {
         record: Record<'_>,
     ) -> After {
         let (status, reason) = (refusal.status, refusal.reason);
-        self.answer(stream, Some(route), refusal, true).await;
+        self.answer(stream, Some(route), refusal, (None, true))
+            .await;
         record.finish(Outcome::Failed { status, reason });
         After::Linger
     }
@@ -187,13 +194,15 @@ impl Asked<'_> {
         stream: &mut Stream,
         route: Option<&Route>,
         mut refusal: Refusal<'_>,
-        close: bool,
+        (blamed, close): (Option<Blamed>, bool),
     ) -> bool {
         let format = route.and_then(|route| route.errors);
         refusal
             .headers
             .push_str(&preflight::cors_headers(self.policy, self.request.head));
         let answer = Answer {
+            blamed,
+            path: Some(self.request.path),
             close,
             head_only: self.request.head.method == "HEAD",
             ..refusal.answer(

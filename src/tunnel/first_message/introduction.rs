@@ -2,7 +2,9 @@
 //!
 //! Both sides talk through the gate, but not freely: the upstream greets, pings and answers what
 //! it has been asked; the client answers, connects, and says how it wants to be talked to.
-//! Whatever else the upstream says waits, and so does the upstream, until the client is known.
+//! Whatever else the upstream says is held back until the client is known, and what the client may
+//! hear overtakes it: without the answer to its `conf` a client does not say who it is. Once so much
+//! is held as the budget of that end allows, the upstream is not read any more.
 //! Whatever else the client says ends the connection.
 
 use std::future::poll_fn;
@@ -23,8 +25,10 @@ pub struct Introduction {
     has_connected: bool,
     /// Questions of the client that the upstream may answer.
     asked: SmallVec<[Ack; 2]>,
-    /// What the upstream has said that is for a known client only. Nothing more of it is read.
-    held: Option<Vec<u8>>,
+    /// What the upstream has said that is for a known client only, in its order.
+    held: Vec<u8>,
+    /// Nothing more of the upstream is read: there is no room for it, or it cannot be read here.
+    is_full: bool,
 }
 
 /// The event by which a client says who it is.
@@ -54,10 +58,10 @@ impl Introduction {
                 if let Poll::Ready(message) = client.poll_message(cx) {
                     return Poll::Ready(Said::Client(message));
                 }
-                if self.held.is_none() {
-                    return upstream.poll_message(cx).map(Said::Upstream);
+                if self.is_full {
+                    return Poll::Pending;
                 }
-                Poll::Pending
+                upstream.poll_message(cx).map(Said::Upstream)
             });
             match said.await {
                 Said::Client(message) => {
@@ -65,10 +69,16 @@ impl Introduction {
                         return Ok(event);
                     }
                 }
-                Said::Upstream(Ok(message)) => self.hear_upstream(message, client).await?,
+                Said::Upstream(Ok(message)) => {
+                    if self.hear_upstream(&message, client).await? {
+                        upstream.forget(&message);
+                    } else {
+                        self.held.extend_from_slice(&message.raw);
+                    }
+                }
                 Said::Upstream(Err(Lost::Gone)) => return Err(Unmet::UpstreamGone),
-                // It is more than a greeting, or no text. It stays where it is.
-                Said::Upstream(Err(Lost::Unreadable(_))) => self.held = Some(Vec::new()),
+                // More than can be held, or no text. It stays where it is.
+                Said::Upstream(Err(Lost::Unreadable(_))) => self.is_full = true,
             }
         }
     }
@@ -80,7 +90,7 @@ impl Introduction {
 
     /// What of the upstream has waited, in front of what is still unread.
     pub fn into_held(self) -> Vec<u8> {
-        self.held.unwrap_or_default()
+        self.held
     }
 
     async fn hear_client(
@@ -122,11 +132,12 @@ impl Introduction {
         Ok(None)
     }
 
+    /// Passes on what the client may hear, and says whether that was so.
     async fn hear_upstream(
         &mut self,
-        message: Message,
+        message: &Message,
         client: &mut End<impl Side>,
-    ) -> Result<(), Unmet> {
+    ) -> Result<bool, Unmet> {
         let is_for_strangers = match message.kind {
             Kind::Ping | Kind::Pong => true,
             Kind::Close => return Err(Unmet::UpstreamGone),
@@ -140,12 +151,11 @@ impl Introduction {
                     }
             }
         };
-        if !is_for_strangers {
-            self.held = Some(message.raw);
-            return Ok(());
+        if is_for_strangers {
+            let sent = client.send(&message.raw).await;
+            sent.map_err(|_| Unmet::ClientGone)?;
         }
-        let sent = client.send(&message.raw).await;
-        sent.map_err(|_| Unmet::ClientGone)
+        Ok(is_for_strangers)
     }
 
     /// Whether the client waits for this answer; each comes once.

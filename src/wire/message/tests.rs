@@ -226,6 +226,31 @@ fn a_budget_is_for_everything_that_is_fed() {
 }
 
 #[test]
+fn a_message_that_is_refunded_makes_room_for_as_much() {
+    let budget = Budget {
+        bytes: 6,
+        frames: 3,
+    };
+    let mut messages = Messages::new(Sender::Server, budget);
+    let text = [frame(0x01, b"ab"), frame(0x89, b"?"), frame(0x80, b"cd")].concat();
+    for _ in 0..5 {
+        messages.feed(&text).unwrap();
+        for message in messages.by_ref().collect::<Vec<_>>() {
+            messages.refund(&message);
+        }
+    }
+    // No more than that.
+    messages.feed(&frame(0x81, b"abcdef")).unwrap();
+    assert_eq!(
+        messages.feed(&frame(0x81, b"a")),
+        Err(MessageError::TooLong)
+    );
+    let message = messages.next().unwrap();
+    messages.refund(&message);
+    assert_eq!(messages.feed(b""), Err(MessageError::TooLong), "it stays");
+}
+
+#[test]
 fn a_frame_that_is_too_long_is_refused_by_its_header() {
     let budget = Budget {
         bytes: 100,

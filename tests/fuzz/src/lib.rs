@@ -2,6 +2,7 @@
 
 #[path = "../../parsers"]
 mod parsers {
+    mod credentials;
     mod invariants;
     mod issued;
     mod readers;
@@ -20,6 +21,6 @@ macro_rules! targets {
 }
 
 targets!(
-    body body_readers easemob_dynamic easemob_token head_request head_response introspection jwks
-    messages request_readers response_readers token_answer zego_token04
+    body body_readers easemob_dynamic easemob_token head_request head_response imkit_client_key
+    introspection jwks messages request_readers response_readers socketio token_answer zego_token04
 );

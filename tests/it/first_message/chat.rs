@@ -13,10 +13,10 @@ use super::super::support::ws_backend::{End, accept};
 use super::super::support::{Gate, RawClient, eventually};
 use super::{accepted, text};
 
-pub(super) const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket&b64=1";
+pub(crate) const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket&b64=1";
 
 /// What it says at once, before anybody has said who they are.
-pub(super) const OPEN: &str =
+pub(crate) const OPEN: &str =
     r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
 
 #[derive(Debug, Default)]
@@ -28,50 +28,51 @@ struct Record {
 }
 
 #[derive(Debug)]
-pub(super) struct Chat {
+pub(crate) struct Chat {
     server: Server,
     record: Arc<Record>,
 }
 
 impl Chat {
-    pub(super) fn start() -> Self {
-        Self::saying(&[])
+    pub(crate) fn start() -> Self {
+        Self::saying::<&str>(&[])
     }
 
     /// A server that says these texts as soon as a client has connected.
-    pub(super) fn saying(texts: &'static [&'static str]) -> Self {
+    pub(crate) fn saying<T: AsRef<str>>(texts: &[T]) -> Self {
+        let texts: Vec<String> = texts.iter().map(|text| text.as_ref().to_owned()).collect();
         let record = Arc::new(Record::default());
         let kept = Arc::clone(&record);
-        let server = Server::start(move |wire| serve(wire, &record, texts));
+        let server = Server::start(move |wire| serve(wire, &record, &texts));
         Self {
             server,
             record: kept,
         }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
     #[track_caller]
-    pub(super) fn last_handshake(&self) -> Head {
+    pub(crate) fn last_handshake(&self) -> Head {
         let handshakes = self.record.handshakes.lock();
         handshakes.last().expect("a handshake arrived").clone()
     }
 
     /// The texts that arrived so far.
-    pub(super) fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.record.heard.lock().clone()
     }
 
     /// Every byte that arrived so far.
-    pub(super) fn raw(&self) -> Vec<u8> {
+    pub(crate) fn raw(&self) -> Vec<u8> {
         self.record.raw.lock().clone()
     }
 
     /// Waits until so many texts have arrived.
     #[track_caller]
-    pub(super) fn wait_until_heard(&self, count: usize) -> Vec<String> {
+    pub(crate) fn wait_until_heard(&self, count: usize) -> Vec<String> {
         eventually("the texts arrive", || {
             let heard = self.heard();
             (heard.len() >= count).then_some(heard)
@@ -80,7 +81,7 @@ impl Chat {
 
     /// Waits for the first socket to end.
     #[track_caller]
-    pub(super) fn first_end(&self) -> End {
+    pub(crate) fn first_end(&self) -> End {
         eventually("the backend's socket ends", || {
             self.record.ends.lock().first().copied()
         })
@@ -88,7 +89,7 @@ impl Chat {
 
     /// A client that has connected and has not said who it is.
     #[track_caller]
-    pub(super) fn introduced(gate: &Gate) -> RawClient {
+    pub(crate) fn introduced(gate: &Gate) -> RawClient {
         let mut client = accepted(gate, SOCKET, "");
         assert!(client.frame() == text(OPEN));
         client.send_frame(&text("40"));
@@ -98,13 +99,13 @@ impl Chat {
 }
 
 /// An `auth2` event in the spelling of the SDK for Vue.
-pub(super) fn auth2(ack: &str, client_key: &str, token: &str) -> String {
+pub(crate) fn auth2(ack: &str, client_key: &str, token: &str) -> String {
     format!(
         r#"42{ack}["auth2","{token}",{{"CLIENT_KEY":"{client_key}","Authorization":"{token}"}}]"#
     )
 }
 
-fn serve(mut wire: Wire, record: &Record, texts: &[&str]) {
+fn serve(mut wire: Wire, record: &Record, texts: &[String]) {
     wire.copy_to(Arc::clone(&record.raw));
     let Ok(Some(head)) = wire.head() else { return };
     record.handshakes.lock().push(head.clone());
@@ -116,7 +117,7 @@ fn serve(mut wire: Wire, record: &Record, texts: &[&str]) {
     record.ends.lock().push(end);
 }
 
-fn talk(wire: &mut Wire, record: &Record, texts: &[&str]) -> End {
+fn talk(wire: &mut Wire, record: &Record, texts: &[String]) -> End {
     let mut said = vec![OPEN.to_owned()];
     loop {
         for text_ in said.drain(..) {
@@ -145,7 +146,7 @@ fn talk(wire: &mut Wire, record: &Record, texts: &[&str]) -> End {
         record.heard.lock().push(heard.clone());
         if heard == "40" {
             said.push(r#"40{"sid":"n"}"#.to_owned());
-            said.extend(texts.iter().map(|text| (*text).to_owned()));
+            said.extend(texts.iter().cloned());
         } else if let Some((ack, _)) = heard
             .strip_prefix("42")
             .and_then(|event| event.split_once("[\""))

@@ -51,6 +51,8 @@ fn the_two_are_introduced_and_the_rest_waits() {
     assert!(client.frame() == text(OPEN));
     client.send_frame(&text("40"));
     assert!(client.frame() == text(r#"40{"sid":"n"}"#));
+    // A ping is for everybody.
+    assert!(client.frame() == text("2"));
     wait_until_waiting(&gate, 1);
     let token = token("7", 60);
     let event = auth2("", "client-key", &token);
@@ -58,7 +60,6 @@ fn the_two_are_introduced_and_the_rest_waits() {
     // What has waited comes first, in its order and with nothing missing.
     for expected in [
         r#"42["announcement","for members"]"#,
-        "2",
         r#"42["announcement","second"]"#,
     ] {
         assert!(client.frame() == text(expected), "{expected}");
@@ -79,20 +80,52 @@ fn the_two_are_introduced_and_the_rest_waits() {
 
 #[test]
 fn the_sdk_for_flutter_gets_the_answer_to_conf_before_it_goes_on() {
-    let backend = Chat::saying(&["2"]);
+    // A server that talks to everybody who has connected must not keep the answer from the client.
+    let backend = Chat::saying(&[
+        r#"42["announcement","for members"]"#,
+        "2",
+        r#"42["announcement","second"]"#,
+    ]);
     let gate = gate_before(backend.address()).start();
     let mut client = Chat::introduced(&gate);
     assert!(client.frame() == text("2"));
     client.send_frame(&text("3"));
     client.send_frame(&text(r#"420["conf",{"encoding":"base64"}]"#));
     assert!(client.frame() == text(r#"430["eyJSQyI6MH0="]"#));
+    expect_nothing_but_a_pong(&mut client);
     let token = token("7", 60);
     client.send_frame(&text(format!(
         r#"421["auth2","{token}",{{"IM-CLIENT-KEY":"client-key","IM-Authorization":"{token}"}}]"#
     )));
-    assert!(client.frame() == text(r#"431["eyJSQyI6MH0="]"#));
+    for expected in [
+        r#"42["announcement","for members"]"#,
+        r#"42["announcement","second"]"#,
+        r#"431["eyJSQyI6MH0="]"#,
+    ] {
+        assert!(client.frame() == text(expected), "{expected}");
+    }
     client.send_frame(&text(r#"42["typing",{"room":"r"}]"#));
     backend.wait_until_heard(5);
+}
+
+#[test]
+fn a_server_that_says_more_than_can_be_held_back_waits_until_the_client_is_known() {
+    let said: Vec<String> = (0..2_000)
+        .map(|count| format!(r#"42["announcement",{count},"{}"]"#, "x".repeat(50)))
+        .collect();
+    let backend = Chat::saying(&said);
+    let gate = gate_before(backend.address()).start();
+    let mut client = Chat::introduced(&gate);
+    // The answer stands behind all of it.
+    client.send_frame(&text(r#"420["conf",{}]"#));
+    let token = token("7", 60);
+    client.send_frame(&text(auth2("1", "client-key", &token)));
+    for expected in &said {
+        assert!(client.frame() == text(expected), "{expected}");
+    }
+    for expected in [r#"430["eyJSQyI6MH0="]"#, r#"431["eyJSQyI6MH0="]"#] {
+        assert!(client.frame() == text(expected), "{expected}");
+    }
 }
 
 #[test]
@@ -232,7 +265,7 @@ fn what_the_server_says_to_members_does_not_reach_a_stranger() {
     expect_nothing_but_a_pong(&mut client);
     client.send_frame(&text("40"));
     assert!(client.frame() == text(r#"40{"sid":"n"}"#));
-    // From here on the upstream is not read, so not even a pong would come.
+    expect_nothing_but_a_pong(&mut client);
     assert_eq!(close_code(&mut client), 4408);
     assert_eq!(backend.first_end(), End::Close(4408));
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use imgate::clock;
+
 use super::super::support::gate::handshake;
 use super::super::support::mint::{SA_TOKEN_SECRET, sa_token, sa_token_signed};
 use super::super::support::raw::request;
@@ -98,7 +100,7 @@ fn refusals() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Status, challenge, content type and body, with the request id masked.
+/// Status, challenge, content type and body, with the request id and the time masked.
 fn shown(answer: &Answer) -> String {
     let id = answer.header("x-request-id").expect("X-Request-Id");
     let mut text = answer.status().to_string();
@@ -113,14 +115,22 @@ fn shown(answer: &Answer) -> String {
             write!(text, "\n    {name}: {value}").unwrap();
         }
     }
-    write!(text, "\n    {}", answer.text().replace(id, "[request id]")).unwrap();
+    let body = answer.text().replace(id, "[request id]");
+    let body = match body.split_once("\"timestamp\":") {
+        Some((before, behind)) => {
+            let behind = behind.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}\"timestamp\":[ms]{behind}")
+        }
+        None => body,
+    };
+    write!(text, "\n    {}", body.trim_end()).unwrap();
     text
 }
 
 #[test]
 fn every_refusal_in_every_format() {
     let backend = Recorder::ok();
-    for format in ["json", "ruoyi"] {
+    for format in ["json", "ruoyi", "easemob", "imkit", "problem", "text"] {
         let gate = gate(format, &backend);
         let mut table = String::new();
         for (case, bytes) in refusals() {
@@ -166,6 +176,59 @@ fn the_ruoyi_format_is_the_backends_own() {
             "{case}: {text}"
         );
     }
+}
+
+#[test]
+fn the_easemob_format_says_when() {
+    let backend = Recorder::ok();
+    let gate = gate("easemob", &backend);
+    for (case, bytes) in refusals() {
+        let before = clock::now().as_millis();
+        let body = gate.send(bytes).json();
+        let timestamp = body["timestamp"].as_i64().unwrap();
+        let after = clock::now().as_millis();
+        assert!((before..=after).contains(&timestamp), "{case}: {body}");
+    }
+}
+
+#[test]
+fn a_route_has_a_format_of_its_own() {
+    let backend = Recorder::ok();
+    let policy = "
+authenticators:
+  client: { from: [{ header: IM-CLIENT-KEY }], app_key: { keys: [{ id: shop, secret: { value: a } }] } }
+  server: { from: [{ header: IM-API-KEY }], app_key: { keys: [{ id: server, secret: { value: b } }] } }
+routes:
+  - { match: { path: /client }, require: { any_of: [client] }, errors: imkit, upstream: im }
+  - { match: { path: /server }, require: { any_of: [server] }, errors: imkit, upstream: im }
+  - { match: { path: /json }, require: { any_of: [client] }, upstream: im }
+";
+    let gate = Gate::with(policy).upstream("im", backend.address()).start();
+    for (path, headers, expected) in [
+        (
+            "/client",
+            "",
+            r#"{"error":"MISSING_CLIENT_KEY","message":"Client key is required for SDK initialization"}"#,
+        ),
+        (
+            "/client",
+            "IM-CLIENT-KEY: x\r\n",
+            r#"{"error":"INVALID_CLIENT_KEY","message":"The provided client key is invalid or expired"}"#,
+        ),
+        (
+            "/server",
+            "",
+            r#"{"error":"MISSING_API_KEY","message":"IM-API-KEY header is required"}"#,
+        ),
+        (
+            "/server",
+            "IM-API-KEY: x\r\n",
+            r#"{"error":"INVALID_API_KEY","message":"The provided API key is invalid or expired"}"#,
+        ),
+    ] {
+        assert_eq!(gate.get(path, headers).text(), expected);
+    }
+    assert_eq!(gate.get("/json", "").json()["error"], "no_credential");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pingora::protocols::Stream;
 use serde_json::{Value, json};
 
-use crate::gate::denial::Denial;
+use crate::gate::denial::{Denial, Refusal};
 use crate::gate::first_message::Presented;
 use crate::policy::Policy;
 use crate::policy::first_message::Member;
@@ -94,9 +94,13 @@ fn answer(denial: &Denial, policy: &Policy) -> Value {
     let blamed = denial
         .authenticator()
         .and_then(|id| policy.authenticator(id));
-    let code = match blamed.and_then(|authenticator| Member::taken_by(&authenticator.carriers)) {
-        Some(Member::ClientKey) => "INVALID_CLIENT_KEY",
-        Some(Member::Token) | None => "INVALID_TOKEN",
+    let blamed = blamed.and_then(|authenticator| Member::taken_by(&authenticator.carriers));
+    let code = if *denial == Denial::Forbidden(Refusal::Domain) {
+        "CLIENT_KEY_MISMATCH"
+    } else if blamed == Some(Member::ClientKey) {
+        "INVALID_CLIENT_KEY"
+    } else {
+        "INVALID_TOKEN"
     };
     json!({ "RC": rc, "RM": rm, "error": { "code": code, "message": denial.message() } })
 }
