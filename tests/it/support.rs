@@ -6,9 +6,11 @@
 pub(crate) mod crowd;
 pub(crate) mod frames;
 pub(crate) mod gate;
+pub(crate) mod member;
 pub(crate) mod metrics;
 pub(crate) mod mint;
 pub(crate) mod net;
+pub(crate) mod operator;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod recorder;
