@@ -12,6 +12,7 @@ use prometheus::{
 
 use crate::admin::Trespass;
 use crate::clock::{self, UnixTime};
+use crate::config::document::LimitBy;
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
@@ -23,6 +24,7 @@ use crate::tunnel::Ending;
 mod expiring;
 mod families;
 mod guards;
+mod limits;
 mod operator;
 mod rechecks;
 mod reloads;
@@ -82,6 +84,7 @@ pub struct Metrics {
     session_seconds: HistogramVec,
     session_bytes: IntCounterVec,
     expiring: expiring::Expiring,
+    limits: limits::Limits,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     pub store: StoreMetrics,
@@ -174,6 +177,7 @@ impl Metrics {
                 &["route", "direction"],
             )?,
             expiring: expiring::Expiring::new(&new)?,
+            limits: limits::Limits::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             store: StoreMetrics::new(&new)?,
@@ -209,6 +213,7 @@ impl Metrics {
         self.tls.show_certificates(policy);
         self.rechecks.show_graces(policy, &registry.rechecks);
         self.expiring.show(policy, registry, clock::now());
+        self.limits.show(policy);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -227,6 +232,7 @@ impl Metrics {
         }
         self.tls.prepare(policy);
         self.operator.prepare(policy);
+        self.limits.prepare(policy);
         self.rechecks.prepare(policy);
         self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
@@ -287,6 +293,11 @@ impl Metrics {
             };
             counter.with_label_values(&[&*authenticator.name]).inc();
         }
+    }
+
+    /// Counts a request that was one too many.
+    pub fn limited(&self, route: &str, by: &LimitBy) {
+        self.limits.limited(route, by);
     }
 
     /// Counts what was said about living sessions.

@@ -196,7 +196,18 @@ fn workplace() -> tempfile::TempDir {
         let path = entry.unwrap().path();
         fs::copy(&path, keys.join(path.file_name().unwrap())).unwrap();
     }
-    for name in ["backend-app-key", "k2", "partner-a", "sa-token", "server"] {
+    for name in [
+        "backend-app-key",
+        "centrifugo",
+        "centrifugo-api",
+        "k2",
+        "openim",
+        "partner-a",
+        "sa-token",
+        "server",
+        "stream",
+        "stream-api-key",
+    ] {
         let secret = format!("a long enough secret for {name}, and no other\n");
         fs::write(keys.join(name), secret).unwrap();
     }

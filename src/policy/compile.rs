@@ -4,17 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::document::{
-    self, CacheLimits, Combine, CredentialForm, Requirement as RequirementDocument,
+    self, CacheLimits, ClaimPlace, Combine, CredentialForm, LimitBy,
+    Requirement as RequirementDocument,
 };
 use crate::credential::Carrier;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::first_message::FirstMessage;
+use crate::policy::limit::Limiter;
 use crate::policy::requirement::{DeviceRule, Requirement};
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::policy::route::Route;
 use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
 use crate::policy::{Listener, OpenStore, Policy};
+use crate::principal::Claim;
 use crate::problem::{Place, Problem};
 
 /// Compiles elements and writes down what is wrong with them.
@@ -92,6 +95,7 @@ impl Compiler<'_> {
         document: document::Route,
         authenticators: &[Arc<Authenticator>],
         upstreams: &HashMap<Arc<str>, Arc<Upstream>>,
+        previous: Option<&Policy>,
     ) -> Option<Route> {
         self.check_headers(&document);
         let resolve = |name: &Arc<str>| {
@@ -112,6 +116,7 @@ impl Compiler<'_> {
                 authenticators: names,
                 device_type,
                 first_message,
+                matches,
             } => {
                 let ids: Vec<_> = names
                     .iter()
@@ -127,6 +132,7 @@ impl Compiler<'_> {
                         None => None,
                     },
                     authenticators: ids,
+                    matches,
                 }
             }
         };
@@ -137,6 +143,13 @@ impl Compiler<'_> {
             .collect();
         self.check_credential(&document.credential, &require, &required, &document.place);
         self.check_session(&document.session, &require, &required);
+        self.check_matches(&require, &required, &document.place);
+        if let Some(limit) = &document.limit {
+            self.check_limit(limit, &require, &required);
+        }
+        let limit = document
+            .limit
+            .map(|limit| limiter(limit, &document.name, previous));
         Some(Route {
             name: document.name,
             host: document.host,
@@ -150,6 +163,7 @@ impl Compiler<'_> {
             pass_unverified,
             set_headers: document.set_headers,
             session: Arc::new(document.session),
+            limit,
             renews: None,
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,
@@ -203,6 +217,13 @@ impl Compiler<'_> {
         {
             for carrier in &rule.from {
                 self.refuse_removed(carrier, place, "headers in `device_type.from`");
+            }
+        }
+        if let RequirementDocument::Credentials { matches, .. } = &route.require {
+            for rule in matches {
+                if let ClaimPlace::Carrier(carrier) = &rule.place {
+                    self.refuse_removed(carrier, place, "headers in `match`");
+                }
             }
         }
     }
@@ -273,19 +294,7 @@ impl Compiler<'_> {
                 "`renew.message` brings one credential, but `all_of` verifies several",
             );
         }
-        let names = |authenticator: &&Arc<Authenticator>| authenticator.names_subjects();
-        let names_somebody = match require {
-            Requirement::Public => false,
-            Requirement::Credentials {
-                combine: Combine::AnyOf,
-                ..
-            } => required.iter().all(names),
-            Requirement::Credentials {
-                combine: Combine::AllOf,
-                ..
-            } => required.iter().any(names),
-        };
-        if names_somebody {
+        if always_proves(require, required, Authenticator::names_subjects) {
             return;
         }
         for (is_there, key) in [
@@ -301,6 +310,56 @@ impl Compiler<'_> {
                     ),
                 );
             }
+        }
+    }
+
+    /// Who claims to be a user has to prove one.
+    fn check_matches(
+        &mut self,
+        require: &Requirement,
+        required: &[&Arc<Authenticator>],
+        place: &Place,
+    ) {
+        let mut rules = require.matches().iter();
+        if rules.any(|rule| rule.claim == Claim::Subject)
+            && !always_proves(require, required, Authenticator::names_subjects)
+        {
+            self.report(
+                place,
+                "`match.subject` needs a user, but `require` admits some who name none (app keys \
+                 alone)",
+            );
+        }
+    }
+
+    /// What is counted by something verified needs that to be verified, before the limit is asked.
+    fn check_limit(
+        &mut self,
+        limit: &document::Limit,
+        require: &Requirement,
+        required: &[&Arc<Authenticator>],
+    ) {
+        let (proves, what): (fn(&Authenticator) -> bool, _) = match &limit.by {
+            LimitBy::AppKey => (Authenticator::proves_app_keys, "an app key"),
+            LimitBy::Subject => (Authenticator::names_subjects, "a user"),
+            LimitBy::ClientIp | LimitBy::Json { .. } | LimitBy::Path { .. } => return,
+        };
+        let by = limit.by.as_str();
+        if require.first_message().is_some() {
+            self.report(
+                &limit.place,
+                &format!(
+                    "`by: {by}` is not known when the socket opens, since `first_message` brings \
+                     it later"
+                ),
+            );
+        } else if !always_proves(require, required, proves) {
+            self.report(
+                &limit.place,
+                &format!(
+                    "`by: {by}` needs {what} that was verified, but `require` admits some without"
+                ),
+            );
         }
     }
 
@@ -320,5 +379,37 @@ impl Compiler<'_> {
 
     fn report(&mut self, place: &Place, message: &str) {
         self.problems.push(Problem::new(place.clone(), message));
+    }
+}
+
+/// Whether everybody whom the requirement admits has a proof of this kind.
+fn always_proves(
+    require: &Requirement,
+    required: &[&Arc<Authenticator>],
+    is_of_kind: fn(&Authenticator) -> bool,
+) -> bool {
+    let mut kinds = required.iter().map(|one| is_of_kind(one));
+    match require {
+        Requirement::Public => false,
+        Requirement::Credentials {
+            combine: Combine::AnyOf,
+            ..
+        } => kinds.all(|is_of_kind| is_of_kind),
+        Requirement::Credentials {
+            combine: Combine::AllOf,
+            ..
+        } => kinds.any(|is_of_kind| is_of_kind),
+    }
+}
+
+/// The limiter of the route that had this name, if its rule is unchanged: who has used up what there
+/// is does not get it anew by a reload.
+fn limiter(limit: document::Limit, route: &str, previous: Option<&Policy>) -> Arc<Limiter> {
+    let mut routes = previous.iter().flat_map(|policy| policy.routes().all());
+    let old = routes.find(|old| *old.name == *route);
+    let new = Limiter::new(limit.rate, limit.by);
+    match old.and_then(|old| old.limit.as_ref()) {
+        Some(old) if old.is_same_as(&new) => Arc::clone(old),
+        Some(_) | None => Arc::new(new),
     }
 }
