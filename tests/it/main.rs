@@ -21,6 +21,9 @@ mod attacks;
 #[cfg(test)]
 #[path = "../browser/browser.rs"]
 mod browser;
+/// What a request claims has to be what is proven.
+#[cfg(test)]
+mod claims;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
@@ -31,6 +34,9 @@ mod conformance;
 /// How the gate leaves: what is still served, who is told when, and what a second signal does.
 #[cfg(test)]
 mod drain;
+/// `imgate explain`: verdicts without a gate that runs.
+#[cfg(test)]
+mod explain;
 /// Credentials in the first message of a socket.
 #[cfg(test)]
 mod first_message;
@@ -43,6 +49,9 @@ mod jwt;
 /// App keys, routes, identity, forwarding headers, CORS, answers.
 #[cfg(test)]
 mod keys;
+/// Request limits of routes.
+#[cfg(test)]
+mod limits;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;
@@ -68,6 +77,9 @@ mod sa_token;
 /// What governs a WebSocket after its handshake.
 #[cfg(test)]
 mod sessions;
+/// The configurations of `conf/` for other systems.
+#[cfg(test)]
+mod shipped;
 /// Listeners with TLS, their certificates, and routes that require it.
 #[cfg(test)]
 mod tls;

@@ -18,6 +18,10 @@ pub(crate) fn messages(bytes: &[u8]) {
     invariants::messages(bytes);
 }
 
+pub(crate) fn json_name(bytes: &[u8]) {
+    invariants::json_name(bytes);
+}
+
 pub(crate) fn request_readers(bytes: &[u8]) {
     agree(readers::request(bytes), bytes);
 }

@@ -17,4 +17,4 @@ macro_rules! targets {
     };
 }
 
-targets!(body body_readers head_request head_response messages request_readers response_readers);
+targets!(body body_readers head_request head_response json_name messages request_readers response_readers);
