@@ -34,3 +34,8 @@ secret backend-app-key
 secret k2
 secret server
 key_pair k1
+secret openim
+secret stream-api-key
+secret stream
+secret centrifugo
+secret centrifugo-api
