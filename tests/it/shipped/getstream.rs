@@ -1,4 +1,4 @@
-//! GetStream's way: the token without a prefix, and the app's key beside it.
+//! The way of `GetStream`: the token without a prefix, and the app's key beside it.
 
 use super::super::support::Recorder;
 use super::super::support::gate::handshake;

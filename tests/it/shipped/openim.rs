@@ -1,4 +1,4 @@
-//! OpenIM: who the query says to be is who the token names.
+//! `OpenIM`: who the query says to be is who the token names.
 
 use super::super::support::Recorder;
 use super::super::support::gate::handshake;
