@@ -4,21 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::document::{
-    self, CacheLimits, ClaimPlace, Combine, CredentialForm, LimitBy,
-    Requirement as RequirementDocument,
+    self, CacheLimits, ClaimPlace, Combine, CredentialForm, Requirement as RequirementDocument,
 };
 use crate::credential::Carrier;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::first_message::FirstMessage;
-use crate::policy::limit::Limiter;
 use crate::policy::requirement::{DeviceRule, Requirement};
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::policy::route::Route;
 use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
 use crate::policy::{Listener, OpenStore, Policy};
-use crate::principal::Claim;
 use crate::problem::{Place, Problem};
+
+mod asked;
+
+use asked::{always_proves, limiter};
 
 /// Compiles elements and writes down what is wrong with them.
 pub(super) struct Compiler<'a> {
@@ -313,56 +314,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// Who claims to be a user has to prove one.
-    fn check_matches(
-        &mut self,
-        require: &Requirement,
-        required: &[&Arc<Authenticator>],
-        place: &Place,
-    ) {
-        let mut rules = require.matches().iter();
-        if rules.any(|rule| rule.claim == Claim::Subject)
-            && !always_proves(require, required, Authenticator::names_subjects)
-        {
-            self.report(
-                place,
-                "`match.subject` needs a user, but `require` admits some who name none (app keys \
-                 alone)",
-            );
-        }
-    }
-
-    /// What is counted by something verified needs that to be verified, before the limit is asked.
-    fn check_limit(
-        &mut self,
-        limit: &document::Limit,
-        require: &Requirement,
-        required: &[&Arc<Authenticator>],
-    ) {
-        let (proves, what): (fn(&Authenticator) -> bool, _) = match &limit.by {
-            LimitBy::AppKey => (Authenticator::proves_app_keys, "an app key"),
-            LimitBy::Subject => (Authenticator::names_subjects, "a user"),
-            LimitBy::ClientIp | LimitBy::Json { .. } | LimitBy::Path { .. } => return,
-        };
-        let by = limit.by.as_str();
-        if require.first_message().is_some() {
-            self.report(
-                &limit.place,
-                &format!(
-                    "`by: {by}` is not known when the socket opens, since `first_message` brings \
-                     it later"
-                ),
-            );
-        } else if !always_proves(require, required, proves) {
-            self.report(
-                &limit.place,
-                &format!(
-                    "`by: {by}` needs {what} that was verified, but `require` admits some without"
-                ),
-            );
-        }
-    }
-
     /// A header that no client may send would never arrive.
     fn refuse_removed(&mut self, carrier: &Carrier, place: &Place, what: &str) {
         let name = carrier.header_name();
@@ -379,37 +330,5 @@ impl Compiler<'_> {
 
     fn report(&mut self, place: &Place, message: &str) {
         self.problems.push(Problem::new(place.clone(), message));
-    }
-}
-
-/// Whether everybody whom the requirement admits has a proof of this kind.
-fn always_proves(
-    require: &Requirement,
-    required: &[&Arc<Authenticator>],
-    is_of_kind: fn(&Authenticator) -> bool,
-) -> bool {
-    let mut kinds = required.iter().map(|one| is_of_kind(one));
-    match require {
-        Requirement::Public => false,
-        Requirement::Credentials {
-            combine: Combine::AnyOf,
-            ..
-        } => kinds.all(|is_of_kind| is_of_kind),
-        Requirement::Credentials {
-            combine: Combine::AllOf,
-            ..
-        } => kinds.any(|is_of_kind| is_of_kind),
-    }
-}
-
-/// The limiter of the route that had this name, if its rule is unchanged: who has used up what there
-/// is does not get it anew by a reload.
-fn limiter(limit: document::Limit, route: &str, previous: Option<&Policy>) -> Arc<Limiter> {
-    let mut routes = previous.iter().flat_map(|policy| policy.routes().all());
-    let old = routes.find(|old| *old.name == *route);
-    let new = Limiter::new(limit.rate, limit.by);
-    match old.and_then(|old| old.limit.as_ref()) {
-        Some(old) if old.is_same_as(&new) => Arc::clone(old),
-        Some(_) | None => Arc::new(new),
     }
 }
