@@ -98,3 +98,6 @@ pub(super) fn limiter(
         Some(_) | None => Arc::new(new),
     }
 }
+
+#[cfg(test)]
+mod tests;
