@@ -46,3 +46,8 @@ secret imkit-client
 secret imkit-api
 secret imkit-user
 key_pair k1
+secret openim
+secret stream-api-key
+secret stream
+secret centrifugo
+secret centrifugo-api

@@ -12,6 +12,7 @@ use crate::problem::LoadError;
 pub mod check;
 pub mod demo;
 pub mod drain;
+pub mod explain;
 mod http;
 pub mod key;
 pub mod run;
@@ -50,6 +51,14 @@ enum Command {
         config: Option<PathBuf>,
         #[command(flatten)]
         args: drain::DrainArgs,
+    },
+    /// Tell what the gate would make of a request on standard input, and why
+    Explain {
+        /// The configuration; looked for as `run` does
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        args: explain::ExplainArgs,
     },
     /// Make credentials for trying a gate out, or take them apart
     Token(token::TokenArgs),
@@ -98,6 +107,9 @@ pub fn main() -> ExitCode {
         Command::Run { config } => with_config(config, run::run),
         Command::Check { config, live } => with_config(config, |path| check::check(path, live)),
         Command::Drain { config, args } => with_config(config, |path| drain::drain(path, &args)),
+        Command::Explain { config, args } => {
+            with_config(config, |path| explain::explain(path, &args))
+        }
         Command::Token(args) => print_result(token::run(&args, &mut io::stdin(), clock::now())),
         Command::Key(args) => print_result(key::run(&args)),
         Command::Demo(args) => demo::run(&args),

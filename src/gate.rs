@@ -14,26 +14,31 @@ use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
 use crate::config::document::Combine;
-use crate::credential::{About, Carrier, Credential};
+use crate::credential::{About, Credential};
 use crate::policy::Policy;
 use crate::policy::authenticator::{AuthenticatorId, Lookup};
-use crate::policy::requirement::{self, Admitted, DeviceRule, Judged, Outcome, Requirement, Unmet};
+use crate::policy::requirement::{self, Judged, Outcome, Requirement, Unmet};
 use crate::policy::route::{Route, Unrouted};
 use crate::request::Request;
 use crate::revocation::Suspect;
 use crate::scheme::Rejection;
 
+pub mod claims;
 mod client_key;
 pub mod denial;
+mod device;
 pub mod extract;
 pub mod first_message;
+pub mod limit;
 pub mod permit;
+mod readings;
 pub mod standing;
 
+use claims::Claims;
 use denial::{Denial, Refusal};
 use extract::{Ambiguous, Extracted, Found, Plus};
 use first_message::{Awaited, Entrance, Occasion, Presented};
-use permit::{Claimed, Permit};
+use permit::Permit;
 
 /// Everything that judging a request brought to light.
 #[derive(Debug)]
@@ -71,6 +76,14 @@ pub enum Handshake {
     Valid,
 }
 
+/// What is noted on the way to a decision.
+#[derive(Debug, Default)]
+struct Notes {
+    lookups: Lookups,
+    /// The outcomes one by one, where somebody asks for them.
+    judged: Option<Vec<Judged>>,
+}
+
 /// Judges one request under one policy.
 pub async fn decide<'r>(
     policy: &Policy,
@@ -78,16 +91,41 @@ pub async fn decide<'r>(
     handshake: Handshake,
     now: UnixTime,
 ) -> Decision<Ruling<'r>> {
-    let mut lookups = Lookups::new();
+    let mut notes = Notes::default();
+    decide_noting(policy, request, handshake, now, &mut notes).await
+}
+
+/// The same, and what each authenticator said of it.
+pub async fn explain<'r>(
+    policy: &Policy,
+    request: &Request<'r>,
+    handshake: Handshake,
+    now: UnixTime,
+) -> (Decision<Ruling<'r>>, Vec<Judged>) {
+    let mut notes = Notes {
+        judged: Some(Vec::new()),
+        ..Notes::default()
+    };
+    let decision = decide_noting(policy, request, handshake, now, &mut notes).await;
+    (decision, notes.judged.unwrap_or_default())
+}
+
+async fn decide_noting<'r>(
+    policy: &Policy,
+    request: &Request<'r>,
+    handshake: Handshake,
+    now: UnixTime,
+    notes: &mut Notes,
+) -> Decision<Ruling<'r>> {
     let (host, method) = (request.host_name(), request.head.method);
     let route = match choose(policy, host, request.path, method) {
         Ok(route) => route,
         Err(denial) => return Decision::unrouted(denial),
     };
-    let outcome = judge(policy, &route, request, handshake, now, &mut lookups).await;
+    let outcome = judge(policy, &route, request, handshake, now, notes).await;
     Decision {
         route: Some(route),
-        lookups,
+        lookups: std::mem::take(&mut notes.lookups),
         outcome,
     }
 }
@@ -101,7 +139,7 @@ pub async fn decide_message<'m>(
     occasion: Occasion,
     now: UnixTime,
 ) -> Decision<Permit<'m>> {
-    let mut lookups = Lookups::new();
+    let mut notes = Notes::default();
     let route = match choose(policy, &entrance.host, &entrance.path, entrance.method) {
         Ok(route) => route,
         Err(denial) => return Decision::unrouted(denial),
@@ -116,13 +154,13 @@ pub async fn decide_message<'m>(
                 path: &entrance.path,
             };
             let at = (&route, &*entrance.host);
-            admit(policy, at, brought, by, now, &mut lookups).await
+            admit(policy, at, brought, by, now, &mut notes).await
         }
         Err(denial) => Err(denial),
     };
     Decision {
         route: Some(route),
-        lookups,
+        lookups: notes.lookups,
         outcome,
     }
 }
@@ -161,7 +199,7 @@ async fn judge<'r>(
     request: &Request<'r>,
     handshake: Handshake,
     now: UnixTime,
-    lookups: &mut Lookups,
+    notes: &mut Notes,
 ) -> Result<Ruling<'r>, Denial> {
     if route.require_tls && !request.secure {
         return Err(Denial::TlsRequired);
@@ -174,26 +212,32 @@ async fn judge<'r>(
             Handshake::NotAsked => return Err(Denial::UpgradeRequired),
         }
     }
-    if has_two_readings(policy, route, request) {
+    if readings::has_two_readings(policy, route, request) {
         return Err(Denial::Ambiguous);
     }
-    let claimed = match route.require.device_rule() {
-        Some(rule) => claim_device(rule, request)?,
+    let device = match route.require.device_rule() {
+        Some(rule) => device::claim_device(rule, request)?,
         None => None,
     };
-    if let Some(awaited) = first_message::awaited(policy, route, request, claimed.as_ref())? {
+    let claims = Claims::read(route.require.matches(), request)?;
+    if route.require.first_message().is_some() {
+        let stated = (device.as_ref(), claims);
+        let awaited = first_message::await_it(policy, route, request, stated)?;
         return Ok(Ruling::FirstMessage(awaited));
     }
-    let extracted = extract_all(policy, route.require.authenticators(), request)?;
+    let brought = Brought {
+        credentials: extract_all(policy, route.require.authenticators(), request)?,
+        device,
+        claims,
+    };
     // Whoever prolongs a session is not believed because somebody was a moment ago.
     let by = Occasioned {
         fresh: route.renews.is_some(),
         client: request.client,
         path: request.path,
     };
-    let found = (extracted, claimed);
     let at = (route, request.host_name());
-    let denial = match admit(policy, at, found, by, now, lookups).await {
+    let denial = match admit(policy, at, brought, by, now, notes).await {
         Ok(permit) => return Ok(Ruling::Permit(permit)),
         Err(denial) => denial,
     };
@@ -206,8 +250,13 @@ async fn judge<'r>(
     Err(denial)
 }
 
-/// What is there to be judged: credentials, and a claim about the device.
-type Brought<'r> = (PerAuthenticator<'r>, Option<Extracted<'r>>);
+/// What is there to be judged.
+struct Brought<'r> {
+    credentials: PerAuthenticator<'r>,
+    /// The device type as claimed.
+    device: Option<Extracted<'r>>,
+    claims: Claims,
+}
 
 /// For whom something is judged, and whether that is to remember nothing.
 #[derive(Clone, Copy)]
@@ -221,15 +270,20 @@ struct Occasioned<'a> {
 async fn admit<'r>(
     policy: &Policy,
     (route, host): (&Arc<Route>, &str),
-    (extracted, claimed): Brought<'r>,
+    brought: Brought<'r>,
     Occasioned {
         fresh,
         client,
         path,
     }: Occasioned<'_>,
     now: UnixTime,
-    lookups: &mut Lookups,
+    notes: &mut Notes,
 ) -> Result<Permit<'r>, Denial> {
+    let Brought {
+        credentials: extracted,
+        device: claimed,
+        claims,
+    } = brought;
     let (combine, ids, device_rule) = match &route.require {
         Requirement::Public => return Ok(Permit::public(policy, route)),
         Requirement::Credentials {
@@ -237,18 +291,22 @@ async fn admit<'r>(
             authenticators,
             device_type,
             first_message: _,
+            matches: _,
         } => (*combine, authenticators, device_type.as_ref()),
     };
     // Whoever judges before a revocation is in the set must be able to tell that there was one.
     let epoch = policy.revocations.epoch();
     let means = Means {
         fresh,
-        device: claimed_name(device_rule, claimed.as_ref()),
+        device: device::claimed_name(device_rule, claimed.as_ref()),
         client,
         app: route.app_in_path.map(|place| place.app_key(path)),
         user: route.user_in_path(path),
     };
-    let judged = authenticate_all(policy, &extracted, &means, now, lookups).await;
+    let judged = authenticate_all(policy, &extracted, &means, now, &mut notes.lookups).await;
+    if let Some(outcomes) = &mut notes.judged {
+        outcomes.extend(judged.iter().cloned());
+    }
     let admitted = requirement::combine(combine, &judged).map_err(|unmet| {
         if unmet == Unmet::NoCredential && is_of_another_page(&extracted) {
             return Denial::Forbidden(Refusal::Origin);
@@ -259,12 +317,12 @@ async fn admit<'r>(
         check_constraints(route, host, proof)?;
     }
     let claimed = match device_rule {
-        Some(rule) => Some(check_device(rule, claimed, &admitted)?),
+        Some(rule) => Some(device::check_device(rule, claimed, &admitted)?),
         None => None,
     };
-    Ok(Permit::new(
-        policy, epoch, route, admitted, extracted, claimed,
-    ))
+    claims.check(route.require.matches(), &admitted)?;
+    let permit = Permit::new(policy, epoch, route, admitted, extracted, claimed);
+    Ok(permit.claiming(claims))
 }
 
 /// What besides a credential itself its judgement depends on.
@@ -279,37 +337,6 @@ struct Means<'a> {
     device: Option<&'a str>,
     /// Who asks, where unknown credentials are counted.
     client: IpAddr,
-}
-
-/// The claim in the route's own words, if it is one of them.
-fn claimed_name<'a>(
-    rule: Option<&'a DeviceRule>,
-    claimed: Option<&Extracted<'_>>,
-) -> Option<&'a str> {
-    rule?.resolve(&claimed?.token).map(|name| &**name)
-}
-
-/// Whether a server that reads cookies in another way, or splits the query at `;` too, would see
-/// another credential or claim.
-///
-/// On every route: a credential that was not verified must not arrive in any reading.
-fn has_two_readings(policy: &Policy, route: &Route, request: &Request<'_>) -> bool {
-    let mut cookies = policy.headers.credential_cookies.iter();
-    if cookies.any(|name| request.cookie_ambiguous(name)) {
-        return true;
-    }
-    if !request.query.is_some_and(|query| query.contains(';')) {
-        return false;
-    }
-    let credentials = policy.headers.credential_queries.iter().map(String::as_str);
-    let device = route
-        .require
-        .device_rule()
-        .map_or(&[][..], |rule| &rule.from);
-    let others = device.iter().chain(&route.credential.carried_as);
-    credentials
-        .chain(others.filter_map(Carrier::query_name))
-        .any(|name| request.query_ambiguous(name.as_bytes()))
 }
 
 /// What one authenticator of the requirement found in the request.
@@ -512,58 +539,6 @@ fn check_constraints(
         return Err(Denial::Forbidden(Refusal::UserType));
     }
     Ok(())
-}
-
-/// The device type that the request claims, before anything is known about the user.
-fn claim_device<'r>(
-    rule: &DeviceRule,
-    request: &Request<'r>,
-) -> Result<Option<Extracted<'r>>, Denial> {
-    match extract::credential(&rule.from, Plus::Space, request) {
-        Ok(Found::Present(claimed)) => Ok(Some(claimed)),
-        Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),
-        Err(Ambiguous) => Err(Denial::Ambiguous),
-    }
-}
-
-/// The claim must be there, be allowed, and agree with what every verified credential says.
-fn check_device<'r>(
-    rule: &DeviceRule,
-    claimed: Option<Extracted<'r>>,
-    admitted: &Admitted,
-) -> Result<Claimed<'r>, Denial> {
-    let claimed = allowed_device(rule, claimed)?;
-    if !agrees(rule, &claimed.device_type, admitted) {
-        return Err(refused_device(rule));
-    }
-    Ok(claimed)
-}
-
-/// The claim must be there and be allowed.
-fn allowed_device<'r>(
-    rule: &DeviceRule,
-    claimed: Option<Extracted<'r>>,
-) -> Result<Claimed<'r>, Denial> {
-    let allowed = claimed.and_then(|claim| {
-        let device_type = Arc::clone(rule.resolve(&claim.token)?);
-        Some(Claimed { device_type, claim })
-    });
-    allowed.ok_or_else(|| refused_device(rule))
-}
-
-fn refused_device(rule: &DeviceRule) -> Denial {
-    Denial::Forbidden(Refusal::DeviceType {
-        allowed: rule.one_of.clone(),
-    })
-}
-
-/// Whether every proof that names a device type names this one.
-fn agrees(rule: &DeviceRule, device_type: &Arc<str>, admitted: &Admitted) -> bool {
-    admitted
-        .verified
-        .iter()
-        .filter_map(|(_, proof)| proof.principal.device_type.as_ref())
-        .all(|proven| rule.resolve(proven.as_bytes()) == Some(device_type))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use prometheus::{
 
 use crate::admin::Trespass;
 use crate::clock::{self, UnixTime};
+use crate::config::document::LimitBy;
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
@@ -24,6 +25,7 @@ mod expiring;
 mod families;
 mod guards;
 pub(crate) mod learning;
+mod limits;
 mod operator;
 mod rechecks;
 mod reloads;
@@ -86,6 +88,7 @@ pub struct Metrics {
     session_bytes: IntCounterVec,
     expiring: expiring::Expiring,
     learning: learning::Learning,
+    limits: limits::Limits,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     remote: remote::Remote,
@@ -185,6 +188,7 @@ impl Metrics {
             )?,
             expiring: expiring::Expiring::new(&new)?,
             learning: learning::Learning::new(&new)?,
+            limits: limits::Limits::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             remote: remote::Remote::new(&new)?,
@@ -223,6 +227,7 @@ impl Metrics {
         self.rechecks.show_graces(policy, &registry.rechecks);
         self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
+        self.limits.show(policy);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -247,6 +252,7 @@ impl Metrics {
         }
         self.operator.prepare(policy);
         self.learning.prepare(policy);
+        self.limits.prepare(policy);
         self.rechecks.prepare(policy);
         self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
@@ -316,6 +322,11 @@ impl Metrics {
     /// Counts what became of an answer, or of a token, that an authenticator learns from.
     pub fn learned(&self, authenticator: &str, result: &'static str) {
         self.learning.add(authenticator, result);
+    }
+
+    /// Counts a request that was one too many.
+    pub fn limited(&self, route: &str, by: &LimitBy) {
+        self.limits.limited(route, by);
     }
 
     /// Counts what was said about living sessions.

@@ -4,7 +4,7 @@
 //! `Arc<Policy>` and sees no other; a reload makes a new one beside it.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::clock::UnixTime;
@@ -26,6 +26,7 @@ mod compile;
 pub mod cors;
 pub mod first_message;
 mod guessers;
+pub mod limit;
 pub mod requirement;
 pub mod rewrite;
 pub mod route;
@@ -165,7 +166,7 @@ impl Policy {
         let mut table = RouteTable::default();
         for route in routes {
             let place = route.place.clone();
-            let Some(route) = compiler.route(route, &authenticators, &upstreams) else {
+            let Some(route) = compiler.route(route, &authenticators, &upstreams, previous) else {
                 continue;
             };
             let renewal = Route::renewing(&route);
@@ -210,6 +211,15 @@ impl Policy {
             apps: apps_of(&authenticators),
             authenticators,
             routes: table,
+        })
+    }
+
+    /// Whether this address is a proxy whose forwarding headers count on the listener at this
+    /// position.
+    pub fn trusts(&self, listener: usize, address: IpAddr) -> bool {
+        self.listeners.get(listener).is_some_and(|listener| {
+            let mut trusted = listener.trusted_proxies.iter();
+            trusted.any(|net| net.contains(&address))
         })
     }
 

@@ -22,6 +22,27 @@ pub struct Principal {
     pub app: Option<Arc<str>>,
 }
 
+/// A field of a principal that a request may claim as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    App,
+    DeviceType,
+    Subject,
+    UserType,
+}
+
+impl Claim {
+    /// What a principal says of it.
+    pub fn of(self, principal: &Principal) -> Option<&Arc<str>> {
+        match self {
+            Self::App => principal.app.as_ref(),
+            Self::DeviceType => principal.device_type.as_ref(),
+            Self::Subject => principal.subject.as_ref(),
+            Self::UserType => principal.user_type.as_ref(),
+        }
+    }
+}
+
 /// Stands for one user on one device type: realm, app, user type, subject, device type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimKey(pub(crate) Digest);

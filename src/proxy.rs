@@ -32,11 +32,13 @@ use crate::session::unauthenticated::Unauthenticated;
 
 mod answer;
 pub mod answer_head;
+mod arrival;
 mod buffer;
 #[doc(hidden)]
 pub mod carrier;
 mod connection;
 pub mod drain;
+pub mod dry_run;
 mod exchange;
 mod forwarded;
 pub(crate) mod io;
@@ -231,14 +233,6 @@ impl Worker {
             listener,
             connector,
         }
-    }
-
-    /// Whether this address is a proxy whose forwarding headers count on this listener.
-    fn trusts(&self, policy: &Policy, address: IpAddr) -> bool {
-        policy.listeners.get(self.listener).is_some_and(|listener| {
-            let mut trusted = listener.trusted_proxies.iter();
-            trusted.any(|net| net.contains(&address))
-        })
     }
 
     /// Whether connections begin with a header of the PROXY protocol.

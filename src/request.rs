@@ -12,10 +12,13 @@ use std::ops::Range;
 use crate::wire::head::RequestHead;
 
 pub mod cookies;
+mod network;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+
+pub use network::Network;
 
 /// The methods that are served. Any other is 405 on every route.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -84,6 +87,13 @@ impl<'r> Request<'r> {
     pub fn query_pairs(&self) -> impl Iterator<Item = QueryPair<'r>> {
         // The query follows the path and its `?`.
         pairs(self.query.unwrap_or_default(), self.path.len() + 1)
+    }
+
+    /// The segment of the path at this position, counted from 0, with its escapes undone. The syntax
+    /// has refused those that would make two segments of it.
+    pub fn segment(&self, position: usize) -> Option<Cow<'r, [u8]>> {
+        let written = self.path.strip_prefix('/')?.split('/').nth(position)?;
+        Some(percent_encoding::percent_decode_str(written).into())
     }
 
     /// Whether a server that splits the query at `;` as well would see other values under this

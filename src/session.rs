@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::clock::UnixTime;
 use crate::config::document::SessionRule;
-use crate::gate::denial::Denial;
+use crate::gate::denial::{Cause, Denial};
 use crate::gate::standing::Standing;
 use crate::principal::{ClaimKey, Principal};
 use crate::scheme::Rejection;
@@ -73,64 +73,41 @@ pub enum CloseReason {
 impl CloseReason {
     /// What a session is told when it would no longer be let in.
     pub const fn of(denial: &Denial) -> Self {
-        match denial {
-            Denial::Rejected {
-                rejection:
-                    Rejection::Banned
-                    | Rejection::KickedOut
-                    | Rejection::Revoked
-                    | Rejection::UnknownKey,
-                ..
-            } => Self::Revoked,
-            Denial::Rejected {
-                rejection: Rejection::Replaced,
-                ..
-            } => Self::Replaced,
-            Denial::Rejected {
-                rejection: Rejection::Expired,
-                ..
-            } => Self::Expired,
-            Denial::Ambiguous
-            | Denial::BadHandshake
-            | Denial::Forbidden(_)
-            | Denial::Method { .. }
-            | Denial::NoCredential { .. }
-            | Denial::NoRoute
-            | Denial::Rejected { .. }
-            | Denial::Throttled { .. }
-            | Denial::TlsRequired
-            | Denial::Transport
-            | Denial::UnknownApp
-            | Denial::Unavailable { .. }
-            | Denial::UnknownApp
-            | Denial::UpgradeRequired => Self::PolicyChanged,
+        match denial.cause() {
+            // The key that it was admitted by is not there any more.
+            Cause::Rejected(Rejection::UnknownKey) => Self::Revoked,
+            Cause::Rejected(Rejection::Expired) => Self::Expired,
+            Cause::Rejected(rejection) => Self::withdrawn(rejection, Self::PolicyChanged),
+            Cause::Other | Cause::Throttled | Cause::Unavailable => Self::PolicyChanged,
         }
     }
 
     /// What a socket is told whose credential came in a message and is denied.
     pub const fn of_message(denial: &Denial) -> Self {
-        match denial {
-            Denial::Rejected {
-                rejection: Rejection::Banned | Rejection::KickedOut | Rejection::Revoked,
-                ..
-            } => Self::Revoked,
-            Denial::Rejected {
-                rejection: Rejection::Replaced,
-                ..
-            } => Self::Replaced,
-            Denial::Throttled { .. } => Self::TooMany,
-            Denial::Unavailable { .. } => Self::TryAgain,
-            Denial::Ambiguous
-            | Denial::BadHandshake
-            | Denial::Forbidden(_)
-            | Denial::Method { .. }
-            | Denial::NoCredential { .. }
-            | Denial::NoRoute
-            | Denial::Rejected { .. }
-            | Denial::TlsRequired
-            | Denial::Transport
-            | Denial::UnknownApp
-            | Denial::UpgradeRequired => Self::Denied,
+        match denial.cause() {
+            Cause::Rejected(rejection) => Self::withdrawn(rejection, Self::Denied),
+            Cause::Throttled => Self::TooMany,
+            Cause::Unavailable => Self::TryAgain,
+            Cause::Other => Self::Denied,
+        }
+    }
+
+    /// What is told of a credential that was good once, or `otherwise`.
+    const fn withdrawn(rejection: Rejection, otherwise: Self) -> Self {
+        match rejection {
+            Rejection::Banned | Rejection::KickedOut | Rejection::Revoked => Self::Revoked,
+            Rejection::Replaced => Self::Replaced,
+            Rejection::BadSignature
+            | Rejection::DoubledPrefix
+            | Rejection::Expired
+            | Rejection::Malformed
+            | Rejection::NotYetValid
+            | Rejection::UnknownKey
+            | Rejection::WrongAlgorithm
+            | Rejection::WrongApp
+            | Rejection::WrongAudience
+            | Rejection::WrongIssuer
+            | Rejection::WrongPrincipal => otherwise,
         }
     }
 

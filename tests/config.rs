@@ -198,15 +198,20 @@ fn workplace() -> tempfile::TempDir {
     }
     for name in [
         "backend-app-key",
+        "centrifugo",
+        "centrifugo-api",
         "easemob",
         "idp",
         "imkit-api",
         "imkit-client",
         "imkit-user",
         "k2",
+        "openim",
         "partner-a",
         "sa-token",
         "server",
+        "stream",
+        "stream-api-key",
     ] {
         let secret = format!("a long enough secret for {name}, and no other\n");
         fs::write(keys.join(name), secret).unwrap();

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::{Exit, complain, complain_about, say};
-use crate::config::document::{Combine, Store};
+use crate::config::document::{Combine, Rate, Store};
 use crate::policy::Policy;
 use crate::policy::first_message::Form;
 use crate::policy::requirement::Requirement;
 use crate::policy::route::Route;
 use crate::policy::tls::Tls;
 use crate::policy::upstream::Upstream;
+use crate::principal::Claim;
 use crate::reload::{self, Loaded};
 use crate::replicas;
 use crate::scheme::VerifyError;
@@ -128,6 +129,7 @@ fn route_line(policy: &Policy, route: &Route) -> String {
             authenticators,
             device_type,
             first_message,
+            matches,
         } => {
             let names: Vec<_> = authenticators
                 .iter()
@@ -146,13 +148,24 @@ fn route_line(policy: &Policy, route: &Route) -> String {
                 Some(Form::SocketioAuth2 { .. }) => ", in Socket.IO's auth2",
                 None => "",
             };
-            format!("{}{message}{device}", names.join(word))
+            let matched = matches.iter().map(|rule| match rule.claim {
+                Claim::App => ", own app",
+                Claim::DeviceType => ", own device type",
+                Claim::Subject => ", own subject",
+                Claim::UserType => ", own user type",
+            });
+            let matched: String = matched.collect();
+            format!("{}{message}{device}{matched}", names.join(word))
         }
     };
     let upstream = &route.upstream;
     let tls = if route.require_tls { ", TLS" } else { "" };
+    let limit = route.limit.as_ref().map_or_else(String::new, |limiter| {
+        let Rate { count, per } = limiter.rate();
+        format!(", {count} per {per:?} by {}", limiter.by().as_str())
+    });
     format!(
-        "{} ({host}{}, {methods}{tls}): {require} -> {} ({})",
+        "{} ({host}{}, {methods}{tls}{limit}): {require} -> {} ({})",
         route.name, route.pattern, upstream.name, upstream.address
     )
 }

@@ -50,8 +50,16 @@ fn carriers(cursor: &Cursor<'_>, keys: &'static Keys) -> Option<Vec<Carrier>> {
     (!carriers.is_empty()).then_some(carriers)
 }
 
+/// The header or the query parameter in a map whose keys were looked at already.
+pub(super) fn claim_carrier(fields: &Fields<'_>) -> Option<Carrier> {
+    of_fields(fields, &CLAIM)
+}
+
 fn carrier(cursor: &Cursor<'_>, keys: &'static Keys) -> Option<Carrier> {
-    let fields = cursor.map(keys)?;
+    of_fields(&cursor.map(keys)?, keys)
+}
+
+fn of_fields(fields: &Fields<'_>, keys: &'static Keys) -> Option<Carrier> {
     let kinds: Vec<&'static str> = keys
         .known
         .iter()
@@ -59,7 +67,7 @@ fn carrier(cursor: &Cursor<'_>, keys: &'static Keys) -> Option<Carrier> {
         .filter(|key| !OF_ONE_KIND.iter().any(|(of, _)| of == key) && fields.has(key))
         .collect();
     if let [kind] = kinds.as_slice()
-        && !belongs_together(&fields, kind)
+        && !belongs_together(fields, kind)
     {
         return None;
     }

@@ -23,8 +23,10 @@ use crate::scheme::{
 };
 use crate::secret::{Digest, Secret};
 
+mod asked;
 mod store;
 
+pub use asked::{ClaimPlace, ClaimRule, Limit, LimitBy};
 pub use store::{RedisStore, Store};
 
 /// A whole configuration.
@@ -147,6 +149,7 @@ pub struct Route {
     /// Header name as written, and its value.
     pub set_headers: Vec<(String, Secret)>,
     pub session: SessionRule,
+    pub limit: Option<Limit>,
     pub upstream: Located<Arc<str>>,
     pub errors: Option<ErrorFormat>,
     pub place: Place,
@@ -160,7 +163,9 @@ pub enum Requirement {
         authenticators: Vec<Located<Arc<str>>>,
         device_type: Option<DeviceType>,
         /// `None` where the request itself brings the credentials.
-        first_message: Option<FirstMessage>,
+        first_message: Option<Box<FirstMessage>>,
+        /// What the request claims and the credential has to prove.
+        matches: Vec<ClaimRule>,
     },
 }
 
@@ -176,7 +181,11 @@ pub struct FirstMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageForm {
     /// A JSON text with the credential at this place (RFC 6901).
-    Json { pointer: String },
+    Json {
+        pointer: String,
+        /// Further texts may stand in the message, each in a line of its own.
+        lines: bool,
+    },
     /// The event `auth2` of Socket.IO, with a client key and a user's token.
     SocketioAuth2,
 }

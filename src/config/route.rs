@@ -1,6 +1,7 @@
 //! `routes`: what is matched, what it requires, and where it goes.
 
 mod first_message;
+mod limit;
 mod path;
 mod requirement;
 mod session;
@@ -38,6 +39,7 @@ const ROUTE: Keys = Keys {
     known: &[
         "credential",
         "errors",
+        "limit",
         "match",
         "name",
         "pass_unverified",
@@ -48,7 +50,7 @@ const ROUTE: Keys = Keys {
         "upstream",
         "websocket",
     ],
-    later: &["limit", "mode", "until"],
+    later: &["mode", "until"],
 };
 
 const MATCH: Keys = Keys {
@@ -69,9 +71,13 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
     let matched = fields
         .required("match")
         .and_then(|place| matched(&place, websocket));
+    let pattern = matched.as_ref().map(|matched| matched.path.value.as_str());
     let require = fields
         .required("require")
-        .and_then(|place| requirement::requirement(&place, names));
+        .and_then(|place| requirement::requirement(&place, names, pattern));
+    let limit = fields.optional("limit", |limit| {
+        limit::limit(limit, names, pattern, websocket)
+    });
     let upstream = fields
         .required("upstream")
         .and_then(|upstream| names::reference(&upstream, "upstream", names.upstreams.as_ref()));
@@ -115,6 +121,7 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
         pass_unverified,
         set_headers,
         session,
+        limit,
         upstream: upstream?,
         errors,
         place: cursor.place(),

@@ -484,12 +484,14 @@ fn a_route_says_what_it_requires() {
         authenticators,
         device_type,
         first_message,
+        matches,
     } = &first.require
     else {
         panic!("not public");
     };
     assert_eq!(*combine, Combine::AllOf);
     assert!(first_message.is_none());
+    assert!(matches.is_empty());
     assert_eq!(&*authenticators[0].value, "a");
     let device_type = device_type.as_ref().unwrap();
     assert_eq!(device_type.from, [header("deviceType", None)]);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::authenticator::AuthenticatorId;
+use crate::principal::Claim;
 use crate::scheme::Rejection;
 
 /// A request that is not forwarded.
@@ -15,6 +16,8 @@ pub enum Denial {
     BadHandshake,
     /// Proven, but not allowed here.
     Forbidden(Refusal),
+    /// As many as may have passed already.
+    Limited { retry_after: Duration },
     /// No route has this method for the path; `allow` lists those that it has.
     Method { allow: String },
     /// Nothing was presented. The authenticator is the one to ask for.
@@ -38,13 +41,38 @@ pub enum Denial {
     UnknownApp,
     /// Whoever could tell cannot be asked. The text is for the log.
     Unavailable { source: Arc<str> },
+    /// The body does not say by what the request is to be counted.
+    UnfitBody(UnfitBody),
     /// A WebSocket route was asked for something else.
     UpgradeRequired,
+}
+
+/// What is wrong with a body that has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnfitBody {
+    /// It is none, or could be read in two ways, or does not name what is asked for.
+    Malformed,
+    /// Something else than JSON in UTF-8 is announced.
+    MediaType,
+    TooLarge,
+}
+
+/// What a denial means for whoever is told about it otherwise than by a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The request, the route, or what the principal may do.
+    Other,
+    Rejected(Rejection),
+    /// The client has tried too often.
+    Throttled,
+    Unavailable,
 }
 
 /// Why a proven principal may not do this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// The request claims something else than what is proven, or nothing where it has to.
+    Claim(Claim),
     /// A key that every client carries, where a server's own is asked for.
     ClientKey,
     /// Two credentials prove different subjects or apps.
@@ -63,16 +91,43 @@ pub enum Refusal {
 }
 
 impl Denial {
+    /// The one list of what a denial means beside its status; who distinguishes more than this does
+    /// so by the status or the reason.
+    pub const fn cause(&self) -> Cause {
+        match self {
+            Self::Rejected { rejection, .. } => Cause::Rejected(*rejection),
+            Self::Throttled { .. } => Cause::Throttled,
+            Self::Unavailable { .. } => Cause::Unavailable,
+            Self::Ambiguous
+            | Self::BadHandshake
+            | Self::Forbidden(_)
+            | Self::Limited { .. }
+            | Self::Method { .. }
+            | Self::NoCredential { .. }
+            | Self::NoRoute
+            | Self::TlsRequired
+            | Self::Transport
+            | Self::UnfitBody(_)
+            | Self::UnknownApp
+            | Self::UpgradeRequired => Cause::Other,
+        }
+    }
+
     /// The HTTP status, the same in every answer format.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Ambiguous | Self::BadHandshake | Self::Transport => 400,
+            Self::Ambiguous
+            | Self::BadHandshake
+            | Self::Transport
+            | Self::UnfitBody(UnfitBody::Malformed) => 400,
             Self::NoCredential { .. } | Self::Rejected { .. } => 401,
             Self::Forbidden(_) => 403,
             Self::NoRoute | Self::UnknownApp => 404,
             Self::Method { .. } => 405,
+            Self::UnfitBody(UnfitBody::TooLarge) => 413,
+            Self::UnfitBody(UnfitBody::MediaType) => 415,
             Self::TlsRequired | Self::UpgradeRequired => 426,
-            Self::Throttled { .. } => 429,
+            Self::Limited { .. } | Self::Throttled { .. } => 429,
             Self::Unavailable { .. } => 503,
         }
     }
@@ -86,6 +141,7 @@ impl Denial {
             Self::Ambiguous
             | Self::BadHandshake
             | Self::Forbidden(_)
+            | Self::Limited { .. }
             | Self::Method { .. }
             | Self::NoRoute
             | Self::Throttled { .. }
@@ -93,7 +149,7 @@ impl Denial {
             | Self::Transport
             | Self::UnknownApp
             | Self::Unavailable { .. }
-            | Self::UnknownApp
+            | Self::UnfitBody(_)
             | Self::UpgradeRequired => None,
         }
     }
@@ -105,16 +161,22 @@ impl Denial {
             Self::BadHandshake | Self::TlsRequired | Self::Transport | Self::UpgradeRequired => {
                 "upgrade"
             }
-            Self::Forbidden(Refusal::DeviceType { .. }) => "device_type",
-            Self::Forbidden(Refusal::Domain | Refusal::Route) | Self::UnknownApp => "wrong_app",
+            Self::Forbidden(Refusal::Claim(Claim::DeviceType) | Refusal::DeviceType { .. }) => {
+                "device_type"
+            }
+            Self::Forbidden(Refusal::Claim(Claim::App) | Refusal::Domain | Refusal::Route)
+            | Self::UnknownApp => "wrong_app",
             Self::Forbidden(Refusal::ClientKey) => "wrong_principal",
-            Self::Forbidden(Refusal::UserType) => "user_type",
+            Self::Forbidden(Refusal::Claim(Claim::Subject)) => "subject",
+            Self::Forbidden(Refusal::Claim(Claim::UserType) | Refusal::UserType) => "user_type",
+            Self::Limited { .. } => "limited",
             Self::Method { .. } => "method",
             Self::NoCredential { .. } => "no_credential",
             Self::NoRoute => "no_route",
             Self::Rejected { rejection, .. } => rejection.as_str(),
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
+            Self::UnfitBody(_) => "syntax",
         }
     }
 
@@ -126,6 +188,7 @@ impl Denial {
             Self::Forbidden(Refusal::ClientKey) => {
                 "a client key does not do here, a server's key is required".to_owned()
             }
+            Self::Forbidden(Refusal::Claim(claim)) => claim_message(*claim).to_owned(),
             Self::Forbidden(Refusal::Conflict) => {
                 "the credentials contradict each other".to_owned()
             }
@@ -138,6 +201,7 @@ impl Denial {
             }
             Self::Forbidden(Refusal::Route) => "the key is not valid for this route".to_owned(),
             Self::Forbidden(Refusal::UserType) => "this user type is not allowed here".to_owned(),
+            Self::Limited { .. } => "too many requests, try again later".to_owned(),
             Self::Method { .. } => "method not allowed".to_owned(),
             Self::NoCredential { .. } => "a credential is required".to_owned(),
             Self::NoRoute => "no such route".to_owned(),
@@ -149,8 +213,27 @@ impl Denial {
             }
             Self::UnknownApp => "no such app".to_owned(),
             Self::Unavailable { .. } => "the credential cannot be checked at the moment".to_owned(),
+            Self::UnfitBody(UnfitBody::Malformed) => {
+                "this route needs a JSON body that names once what it is limited by".to_owned()
+            }
+            Self::UnfitBody(UnfitBody::MediaType) => {
+                "this route needs a body of `Content-Type: application/json`, not encoded"
+                    .to_owned()
+            }
+            Self::UnfitBody(UnfitBody::TooLarge) => {
+                "the body is too large for this route".to_owned()
+            }
             Self::UpgradeRequired => "this route speaks WebSocket only".to_owned(),
         }
+    }
+}
+
+const fn claim_message(claim: Claim) -> &'static str {
+    match claim {
+        Claim::App => "the claimed app is not the proven one",
+        Claim::DeviceType => "the claimed device type is not the proven one",
+        Claim::Subject => "the claimed user is not the proven one",
+        Claim::UserType => "the claimed user type is not the proven one",
     }
 }
 

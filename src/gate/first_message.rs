@@ -14,10 +14,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::gate::Brought;
+use crate::gate::claims::Claims;
 use crate::gate::denial::Denial;
+use crate::gate::device::allowed_device;
 use crate::gate::extract::{self, Extracted};
 use crate::gate::permit::{Permit, Provisional};
-use crate::gate::{Brought, allowed_device};
 use crate::policy::Policy;
 use crate::policy::first_message::{Form, Member};
 use crate::policy::route::Route;
@@ -57,6 +59,8 @@ pub struct Entrance {
     pub(super) client: IpAddr,
     /// The device type as claimed.
     device: Option<Box<[u8]>>,
+    /// What else was claimed.
+    claims: Claims,
 }
 
 /// What a message presents, before anybody believes it.
@@ -91,15 +95,16 @@ impl fmt::Debug for Presented<'_> {
 impl Entrance {
     /// Of a request whose credentials are judged already.
     pub fn of(request: &Request<'_>) -> Self {
-        Self::with(request, None)
+        Self::with(request, None, Claims::default())
     }
 
     /// Of a handshake that brought its credential, with the device type that it claimed.
     pub fn of_permitted(request: &Request<'_>, permit: &Permit<'_>) -> Self {
-        Self::with(request, permit.device.as_ref().map(|device| &device.claim))
+        let device = permit.device.as_ref().map(|device| &device.claim);
+        Self::with(request, device, permit.claims.clone())
     }
 
-    fn with(request: &Request<'_>, device: Option<&Extracted<'_>>) -> Self {
+    fn with(request: &Request<'_>, device: Option<&Extracted<'_>>, claims: Claims) -> Self {
         let method = METHODS.iter().find(|known| **known == request.head.method);
         Self {
             method: method.copied().unwrap_or_default(),
@@ -108,6 +113,7 @@ impl Entrance {
             secure: request.secure,
             client: request.client,
             device: device.map(|claim| claim.token.as_ref().into()),
+            claims,
         }
     }
 
@@ -120,16 +126,15 @@ impl Entrance {
     }
 }
 
-/// What a handshake has to wait for; `None` where it brings its credentials itself.
-pub(super) fn awaited<'r>(
+/// What a handshake has to wait for that does not bring its credentials itself.
+pub(super) fn await_it<'r>(
     policy: &Policy,
     route: &Arc<Route>,
     request: &Request<'r>,
-    claimed: Option<&Extracted<'r>>,
-) -> Result<Option<Awaited<'r>>, Denial> {
-    let Some(rule) = route.require.first_message() else {
-        return Ok(None);
-    };
+    (claimed, claims): (Option<&Extracted<'r>>, Claims),
+) -> Result<Awaited<'r>, Denial> {
+    let rule = route.require.first_message().ok_or(Denial::NoRoute)?;
+    claims.check_presence(route.require.matches())?;
     let device = match route.require.device_rule() {
         Some(rule) => Some(allowed_device(rule, claimed.cloned())?),
         None => None,
@@ -141,12 +146,12 @@ pub(super) fn awaited<'r>(
             AwaitedForm::SocketioAuth2(Provisional::new(policy, route, device))
         }
     };
-    Ok(Some(Awaited {
+    Ok(Awaited {
         route: Arc::clone(route),
-        entrance: Entrance::with(request, claimed),
+        entrance: Entrance::with(request, claimed, claims),
         deadline: rule.deadline,
         form,
-    }))
+    })
 }
 
 /// Whether the query opens a connection of Engine.IO 4 that begins as a WebSocket. One with a `sid`
@@ -191,7 +196,9 @@ pub(super) fn extract<'m>(
         Ok(vec![Some(value.as_bytes()); ids.len()])
     };
     let values: Vec<Option<&[u8]>> = match (form, presented) {
-        (Some(Form::Json { pointer }), Presented::Json(message)) => stands_at(message, pointer)?,
+        (Some(Form::Json { pointer, lines: _ }), Presented::Json(message)) => {
+            stands_at(message, pointer)?
+        }
         (None, Presented::Renewal(message)) => {
             stands_at(message, route.renewal_pointer().ok_or(Denial::NoRoute)?)?
         }
@@ -217,7 +224,11 @@ pub(super) fn extract<'m>(
         });
         Some((id, found))
     });
-    Ok((found.collect(), entrance.claimed()))
+    Ok(Brought {
+        credentials: found.collect(),
+        device: entrance.claimed(),
+        claims: entrance.claims.clone(),
+    })
 }
 
 #[cfg(test)]

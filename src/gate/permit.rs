@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::clock::UnixTime;
 use crate::credential::Carrier;
 use crate::gate::PerAuthenticator;
+use crate::gate::claims::Claims;
 use crate::gate::extract::{Extracted, Found};
 use crate::policy::Policy;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
@@ -27,6 +28,8 @@ pub struct Permit<'r> {
     pub admission: Option<Admission<'r>>,
     /// The claimed and checked device type, where the route asks for one.
     pub device: Option<Claimed<'r>>,
+    /// What the request claims beside that, and the credential has proven.
+    pub(super) claims: Claims,
     /// Keeps others from making one.
     _made_by_the_gate: Seal,
 }
@@ -48,6 +51,16 @@ pub struct Admission<'r> {
 }
 
 impl Admission<'_> {
+    /// The id of the app key that was proven, and the authenticator that knows it.
+    pub(super) fn app_key<'p>(&'p self, policy: &'p Policy) -> Option<(&'p str, &'p str)> {
+        self.verified.iter().find_map(|(id, proof)| {
+            let authenticator = policy.authenticator(*id)?;
+            let app = proof.principal.app.as_deref();
+            let app = app.filter(|_| authenticator.proves_app_keys())?;
+            Some((&*authenticator.name, app))
+        })
+    }
+
     /// The bytes that this authenticator has verified.
     pub(super) fn credential(&self, authenticator: AuthenticatorId) -> Option<&[u8]> {
         let mut credentials = self.credentials.iter();
@@ -94,6 +107,7 @@ impl<'r> Permit<'r> {
             epoch: policy.revocations.epoch(),
             admission: None,
             device: None,
+            claims: Claims::default(),
             _made_by_the_gate: Seal,
         }
     }
@@ -137,8 +151,14 @@ impl<'r> Permit<'r> {
                 credentials,
             }),
             device,
+            claims: Claims::default(),
             _made_by_the_gate: Seal,
         }
+    }
+
+    /// Adds what was claimed and has been compared.
+    pub(super) fn claiming(self, claims: Claims) -> Self {
+        Self { claims, ..self }
     }
 
     /// Stands for the user and the device type; `None` where nobody is named.

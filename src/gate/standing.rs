@@ -11,13 +11,12 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
+use crate::gate::claims::Claims;
 use crate::gate::denial::Denial;
+use crate::gate::device::{agrees, refused_device};
 use crate::gate::first_message::Entrance;
 use crate::gate::permit::Permit;
-use crate::gate::{
-    agrees, check_app, check_constraints, denied, refused_device, unless_of_another_app,
-    unless_revoked,
-};
+use crate::gate::{check_app, check_constraints, denied, unless_of_another_app, unless_revoked};
 use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
@@ -44,6 +43,8 @@ pub struct Standing {
     proofs: SmallVec<[Proof; 1]>,
     /// As the request claimed it and the route allowed it.
     device_type: Option<Arc<str>>,
+    /// What else the request claimed.
+    claims: Claims,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +122,7 @@ impl Standing {
             secure: entrance.secure,
             proofs,
             device_type: claimed.map(|device| Arc::clone(&device.device_type)),
+            claims: permit.claims.clone(),
         }
     }
 
@@ -182,6 +184,7 @@ impl Standing {
                 authenticators,
                 device_type,
                 first_message: _,
+                matches: _,
             } => (*combine, authenticators, device_type.as_ref()),
         };
         let app_in_path = route.app_in_path.map(|place| place.app_key(&self.path));
@@ -221,6 +224,7 @@ impl Standing {
         if let Some(rule) = device_rule {
             self.check_device(rule, &admitted)?;
         }
+        self.claims.check(route.require.matches(), &admitted)?;
         Ok(admitted.not_after)
     }
 

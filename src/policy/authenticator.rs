@@ -132,6 +132,11 @@ impl Authenticator {
         self.verifier.has_plus()
     }
 
+    /// Whether every proof is of an app key, which its app is the id of.
+    pub fn proves_app_keys(&self) -> bool {
+        self.scheme() == SchemeName::AppKey
+    }
+
     /// Whether some credential is good on certain routes only.
     pub fn limits_routes(&self) -> bool {
         self.verifier.limits_routes()

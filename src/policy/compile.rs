@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::document::{
-    self, CacheLimits, Combine, CredentialForm, Requirement as RequirementDocument,
+    self, CacheLimits, ClaimPlace, Combine, CredentialForm, Requirement as RequirementDocument,
 };
 use crate::credential::Carrier;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
@@ -18,6 +18,10 @@ use crate::policy::{Listener, OpenRemote, Policy};
 use crate::problem::{Place, Problem};
 use crate::scheme::learned::Shared;
 use crate::scheme::learner::Learner;
+
+mod asked;
+
+use asked::{always_proves, limiter};
 
 /// Compiles elements and writes down what is wrong with them.
 pub(super) struct Compiler<'a> {
@@ -96,6 +100,7 @@ impl Compiler<'_> {
         document: document::Route,
         authenticators: &[Arc<Authenticator>],
         upstreams: &HashMap<Arc<str>, Arc<Upstream>>,
+        previous: Option<&Policy>,
     ) -> Option<Route> {
         self.check_headers(&document);
         let resolve = |name: &Arc<str>| {
@@ -124,6 +129,7 @@ impl Compiler<'_> {
                 authenticators: names,
                 device_type,
                 first_message,
+                matches,
             } => {
                 let ids: Vec<_> = names
                     .iter()
@@ -139,6 +145,7 @@ impl Compiler<'_> {
                         None => None,
                     },
                     authenticators: ids,
+                    matches,
                 }
             }
         };
@@ -153,6 +160,13 @@ impl Compiler<'_> {
         let app_in_path = AppInPath::of(&document.path.value).filter(|_| tells_an_app);
         self.check_credential(&document.credential, &require, &required, &document.place);
         self.check_session(&document.session, &require, &required);
+        self.check_matches(&require, &required, &document.place);
+        if let Some(limit) = &document.limit {
+            self.check_limit(limit, &require, &required);
+        }
+        let limit = document
+            .limit
+            .map(|limit| limiter(limit, &document.name, previous));
         Some(Route {
             name: document.name,
             host: document.host,
@@ -166,6 +180,7 @@ impl Compiler<'_> {
             pass_unverified,
             set_headers: document.set_headers,
             session: Arc::new(document.session),
+            limit,
             renews: None,
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,
@@ -254,6 +269,13 @@ impl Compiler<'_> {
                 self.refuse_removed(carrier, place, "headers in `device_type.from`");
             }
         }
+        if let RequirementDocument::Credentials { matches, .. } = &route.require {
+            for rule in matches {
+                if let ClaimPlace::Carrier(carrier) = &rule.place {
+                    self.refuse_removed(carrier, place, "headers in `match`");
+                }
+            }
+        }
     }
 
     fn check_credential(
@@ -322,19 +344,7 @@ impl Compiler<'_> {
                 "`renew.message` brings one credential, but `all_of` verifies several",
             );
         }
-        let names = |authenticator: &&Arc<Authenticator>| authenticator.names_subjects();
-        let names_somebody = match require {
-            Requirement::Public => false,
-            Requirement::Credentials {
-                combine: Combine::AnyOf,
-                ..
-            } => required.iter().all(names),
-            Requirement::Credentials {
-                combine: Combine::AllOf,
-                ..
-            } => required.iter().any(names),
-        };
-        if names_somebody {
+        if always_proves(require, required, Authenticator::names_subjects) {
             return;
         }
         for (is_there, key) in [

@@ -19,7 +19,11 @@ pub struct FirstMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A JSON text with the credential at this place (RFC 6901).
-    Json { pointer: Box<str> },
+    Json {
+        pointer: Box<str>,
+        /// Only the first line of the message is this text.
+        lines: bool,
+    },
     /// The event `auth2` of Socket.IO. For each authenticator of the requirement, in file order,
     /// the member that it takes.
     SocketioAuth2 { members: Vec<Member> },
@@ -43,8 +47,9 @@ impl FirstMessage {
         required: &[&Arc<Authenticator>],
     ) -> Result<Self, &'static str> {
         let form = match &document.form {
-            MessageForm::Json { pointer } => Form::Json {
+            MessageForm::Json { pointer, lines } => Form::Json {
                 pointer: pointer.as_str().into(),
+                lines: *lines,
             },
             MessageForm::SocketioAuth2 => Form::SocketioAuth2 {
                 members: members(required).ok_or(WHO_TAKES_WHAT)?,
@@ -54,6 +59,20 @@ impl FirstMessage {
             form,
             deadline: document.deadline,
         })
+    }
+}
+
+impl Form {
+    /// The part of a message that brings the credential. No JSON text has a line feed in it that is
+    /// more than a blank.
+    pub fn text_in<'m>(&self, message: &'m [u8]) -> &'m [u8] {
+        match self {
+            Self::Json { lines: true, .. } => message
+                .split(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default(),
+            Self::Json { lines: false, .. } | Self::SocketioAuth2 { .. } => message,
+        }
     }
 }
 
@@ -91,7 +110,27 @@ impl Member {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::policy::testing::try_policy;
+
+    #[test]
+    fn of_several_lines_the_first_one_counts() {
+        let form = |lines| Form::Json {
+            pointer: "/a".into(),
+            lines,
+        };
+        for (message, first) in [
+            ("{}", "{}"),
+            ("{}\n", "{}"),
+            ("{}\n{\"a\":1}", "{}"),
+            ("\n{}", ""),
+            ("{}\r\n{}", "{}\r"),
+            ("", ""),
+        ] {
+            assert_eq!(form(true).text_in(message.as_bytes()), first.as_bytes());
+            assert_eq!(form(false).text_in(message.as_bytes()), message.as_bytes());
+        }
+    }
 
     #[test]
     fn who_takes_what_is_told_by_headers() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::clock::UnixTime;
-use crate::config::document::{self, Combine};
+use crate::config::document::{self, ClaimRule, Combine};
 use crate::credential::Carrier;
 use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::first_message::FirstMessage;
@@ -27,6 +27,8 @@ pub enum Requirement {
         device_type: Option<DeviceRule>,
         /// `None` where the request itself brings the credentials.
         first_message: Option<FirstMessage>,
+        /// What the request claims and the credential has to prove.
+        matches: Vec<ClaimRule>,
     },
 }
 
@@ -47,12 +49,27 @@ impl Requirement {
         }
     }
 
-    /// The same of requests that bring their credentials themselves.
+    /// What a request claims and its credential has to prove.
+    pub fn matches(&self) -> &[ClaimRule] {
+        match self {
+            Self::Credentials { matches, .. } => matches,
+            Self::Public => &[],
+        }
+    }
+
+    /// The same of requests that bring their credentials themselves, and prolong what was begun by
+    /// others: those have claimed already what they are.
     #[must_use]
-    pub fn of_requests(&self) -> Self {
+    pub fn of_renewals(&self) -> Self {
         let mut require = self.clone();
-        if let Self::Credentials { first_message, .. } = &mut require {
+        if let Self::Credentials {
+            first_message,
+            matches,
+            ..
+        } = &mut require
+        {
             *first_message = None;
+            matches.clear();
         }
         require
     }

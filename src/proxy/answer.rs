@@ -141,11 +141,17 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
             format!("Retry-After: {}\r\n", retry_after.as_secs() + 1)
         }
         Denial::Unavailable { .. } => "Retry-After: 1\r\n".to_owned(),
+        Denial::Limited { retry_after } => {
+            // Whole seconds (RFC 9110 §10.2.3), and never less than what has to pass.
+            let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+            format!("Retry-After: {seconds}\r\n")
+        }
         Denial::Ambiguous
         | Denial::BadHandshake
         | Denial::Forbidden(_)
         | Denial::NoRoute
         | Denial::Transport
+        | Denial::UnfitBody(_)
         | Denial::UnknownApp => String::new(),
     }
 }
@@ -182,7 +188,9 @@ pub(crate) const fn phrase(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        413 => "Content Too Large",
         414 => "URI Too Long",
+        415 => "Unsupported Media Type",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
         429 => "Too Many Requests",

@@ -11,8 +11,8 @@ use tracing::debug;
 use crate::clock;
 use crate::config::document::Limits;
 use crate::policy::Policy;
+use crate::proxy::arrival::{self, Entry};
 use crate::proxy::buffer::{Buffer, Leftover};
-use crate::proxy::forwarded;
 use crate::proxy::io::{close, first_bytes, linger, read_more};
 use crate::proxy::preface;
 use crate::proxy::preflight;
@@ -21,7 +21,7 @@ use crate::proxy::syntax::{self, Checked, SyntaxError};
 use crate::proxy::tls;
 use crate::proxy::websocket;
 use crate::proxy::{HandshakeFailure, Worker};
-use crate::request::{METHODS, Request};
+use crate::request::METHODS;
 use crate::request_id::RequestId;
 use crate::wire::head::{self, HeadLimits, RequestHead};
 use crate::wire::proxy_protocol::Origin;
@@ -29,10 +29,12 @@ use crate::wire::proxy_protocol::Origin;
 mod asked;
 mod first_message;
 mod forward;
+mod limit;
 mod refuse;
 mod renew;
 
 use asked::Asked;
+pub(super) use limit::{Reading, Unread};
 use refuse::Refusal;
 
 /// What becomes of the connection after a request.
@@ -236,21 +238,17 @@ impl Connection<'_> {
         bytes: &'a [u8],
         (request_id, started): (RequestId, Instant),
     ) -> Asked<'a> {
-        let trusts = |address| self.worker.trusts(policy, address);
-        let trusted = trusts(self.peer);
-        let origin = forwarded::origin(head, self.peer, self.secure, trusted, trusts);
+        let entry = Entry {
+            listener: self.worker.listener,
+            peer: self.peer,
+            secure: self.secure,
+        };
+        let (request, trusted) = arrival::request(policy, head, checked, entry);
         let (head_bytes, behind) = bytes.split_at_checked(head.len).unwrap_or_default();
         Asked {
             connection: self,
             policy,
-            request: Request {
-                head,
-                path: checked.path,
-                query: checked.query,
-                host: checked.host,
-                client: origin.client,
-                secure: origin.secure,
-            },
+            request,
             framing: checked.framing,
             expects_continue: checked.expects_continue,
             keep_alive: checked.keep_alive && !self.worker.shared.drain.is_leaving(),
@@ -259,7 +257,7 @@ impl Connection<'_> {
             now: clock::now(),
             who: Who {
                 request_id,
-                client: origin.client,
+                client: request.client,
                 started,
             },
             head_read: Instant::now(),

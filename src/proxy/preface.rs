@@ -57,7 +57,7 @@ pub(crate) async fn introduce(
     let policy = worker.shared.policy();
     let limits = policy.limits;
     let left = || limits.head_timeout.saturating_sub(opened.elapsed());
-    let introduced = if worker.trusts(&policy, peer) {
+    let introduced = if policy.trusts(worker.listener, peer) {
         header(stream, first, left).await
     } else {
         Err(PrefaceFailure::Untrusted)

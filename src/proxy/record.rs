@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use crate::gate::Lookups;
-use crate::gate::denial::Denial;
+use crate::gate::denial::{Cause, Denial};
 use crate::gate::permit::Permit;
 use crate::metrics::{NO_ROUTE, RouteSeries};
 use crate::policy::Policy;
@@ -109,28 +109,17 @@ impl<'a> Record<'a> {
     /// Counts a denial.
     pub(crate) fn denied(mut self, policy: &Policy, denial: &Denial, lookups: &Lookups) -> Self {
         self.reason = denial.reason();
-        let result = match denial {
-            Denial::Unavailable { source } => {
-                warn!(
-                    request_id = %self.who.request_id,
-                    route = self.series.route(),
-                    error = &**source,
-                    "a credential could not be checked"
-                );
-                "error"
-            }
-            Denial::Ambiguous
-            | Denial::BadHandshake
-            | Denial::Forbidden(_)
-            | Denial::Throttled { .. }
-            | Denial::Method { .. }
-            | Denial::NoCredential { .. }
-            | Denial::NoRoute
-            | Denial::Rejected { .. }
-            | Denial::TlsRequired
-            | Denial::Transport
-            | Denial::UnknownApp
-            | Denial::UpgradeRequired => "deny",
+        if let Denial::Unavailable { source } = denial {
+            warn!(
+                request_id = %self.who.request_id,
+                route = self.series.route(),
+                error = &**source,
+                "a credential could not be checked"
+            );
+        }
+        let result = match denial.cause() {
+            Cause::Unavailable => "error",
+            Cause::Other | Cause::Rejected(_) | Cause::Throttled => "deny",
         };
         self.series.decision(result, self.reason);
         self.shared.metrics.lookups(policy, lookups);

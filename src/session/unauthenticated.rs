@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::config::document;
+use crate::request::Network;
 use crate::session::CloseReason;
 
 /// All sockets of the process that wait for their credential.
@@ -26,13 +27,6 @@ struct Waiting {
     total: usize,
     /// Only networks with a socket are here.
     by_client: HashMap<Network, usize>,
-}
-
-/// An IPv4 address, or the 64 bits of IPv6 that one client commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Network {
-    V4(u32),
-    V6(u128),
 }
 
 /// The place of one socket. Dropping it makes room.
@@ -122,15 +116,6 @@ impl Drop for Place {
             if *count == 0 {
                 waiting.by_client.remove(&self.client);
             }
-        }
-    }
-}
-
-impl Network {
-    fn of(client: IpAddr) -> Self {
-        match client.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6(address.to_bits() >> 64),
         }
     }
 }

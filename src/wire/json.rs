@@ -37,6 +37,38 @@ pub fn at<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
     value.pointer(pointer)
 }
 
+/// One step of a pointer.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// Into an array.
+    Index,
+    /// Into an object that has this key.
+    Key { object: &'a Object, key: &'a str },
+}
+
+/// As [`at`], if every step on the way is a good one.
+pub fn walk<'v>(
+    value: &'v Value,
+    pointer: &str,
+    is_good: impl Fn(Step<'_>) -> bool,
+) -> Option<&'v Value> {
+    let mut here = value;
+    for token in pointer.split('/').skip(1) {
+        let key = token.replace("~1", "/").replace("~0", "~");
+        let step = match here {
+            Value::Object(object) => Step::Key { object, key: &key },
+            Value::Array(_) => Step::Index,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
+        };
+        if !is_good(step) {
+            return None;
+        }
+        // One step by the same rules as all of them.
+        here = here.pointer(&format!("/{token}"))?;
+    }
+    Some(here)
+}
+
 /// Whether a text is a pointer (RFC 6901 §3): each step begins with `/`, and a `~` stands only in
 /// `~0` (for `~`) and `~1` (for `/`). The empty pointer names the whole.
 pub fn is_pointer(text: &str) -> bool {
@@ -211,6 +243,13 @@ mod tests {
         ] {
             let expected = expected.map(|json| value(json.as_bytes()).unwrap());
             assert_eq!(at(&whole, pointer), expected.as_ref(), "{pointer:?}");
+            assert_eq!(
+                walk(&whole, pointer, |_| true),
+                expected.as_ref(),
+                "{pointer:?}"
+            );
+            let is_whole = pointer.is_empty();
+            assert_eq!(walk(&whole, pointer, |_| false).is_some(), is_whole);
         }
         for (text, is_one) in [
             ("", true),

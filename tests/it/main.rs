@@ -21,6 +21,9 @@ mod attacks;
 #[cfg(test)]
 #[path = "../browser/browser.rs"]
 mod browser;
+/// What a request claims has to be what is proven.
+#[cfg(test)]
+mod claims;
 /// The command line: exit codes, what `check` prints, keys and tokens.
 #[cfg(test)]
 mod cli;
@@ -37,6 +40,9 @@ mod drain;
 /// Easemob's own tokens, learned from a backend's answers and asked about.
 #[cfg(test)]
 mod easemob;
+/// `imgate explain`: verdicts without a gate that runs.
+#[cfg(test)]
+mod explain;
 /// Credentials in the first message of a socket.
 #[cfg(test)]
 mod first_message;
@@ -49,6 +55,9 @@ mod jwt;
 /// App keys, routes, identity, forwarding headers, CORS, answers.
 #[cfg(test)]
 mod keys;
+/// Request limits of routes.
+#[cfg(test)]
+mod limits;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;
@@ -80,6 +89,9 @@ mod sa_token;
 /// What governs a WebSocket after its handshake.
 #[cfg(test)]
 mod sessions;
+/// The configurations of `conf/` for other systems.
+#[cfg(test)]
+mod shipped;
 /// Listeners with TLS, their certificates, and routes that require it.
 #[cfg(test)]
 mod tls;

@@ -9,16 +9,15 @@ mod renewals;
 mod revocations;
 mod withdrawals;
 
-use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::support::gate::Builder;
-use super::support::mint::{SA_TOKEN_SECRET, claims, jwt};
+use super::support::member::{bearer, client, token_with};
+use super::support::mint::SA_TOKEN_SECRET;
+use super::support::operator::{self, ask, order};
 use super::support::redis::Redis;
-use super::support::wire::Answer;
 use super::support::ws_backend::WsBackend;
-use super::support::ws_client::{Handshake, WsClient};
-use super::support::{Gate, RawClient, Recorder, eventually};
+use super::support::{Gate, Recorder, eventually};
 
 const POLICY: &str = "
 authenticators:
@@ -53,8 +52,6 @@ routes:
 store: { redis: { address: \"$REDIS\", prefix: \"chat:\" } }
 ";
 
-const ADMIN_TOKEN: &str = "canary-admin-token";
-
 /// What the gates stand before.
 struct Backends {
     sockets: WsBackend,
@@ -78,10 +75,8 @@ fn replica_of(policy: &str, redis: &Redis, backends: &Backends) -> Builder {
     let policy = policy
         .replace("$SECRET", SA_TOKEN_SECRET)
         .replace("$REDIS", &redis.address().to_string());
-    Gate::with(&policy)
+    operator::obeyed_by(Gate::with(&policy))
         .workers(1)
-        .file("keys/admin", ADMIN_TOKEN)
-        .admin("address: \"$ADDRESS\", token: { file: keys/admin }")
         .upstream_with("ws", backends.sockets.address(), "handshake_timeout: 5s")
         .upstream("im", backends.api.address())
 }
@@ -99,39 +94,10 @@ fn wait_until_up(gate: &Gate) {
     gate.wait_for_metric("imgate_store_up", &[], |up| up > 0.5);
 }
 
-/// Asks the admin listener.
-fn order(gate: &Gate, method: &str, target: &str, body: Option<&Value>) -> Answer {
-    let body = body.map_or_else(String::new, Value::to_string);
-    let kind = if body.is_empty() {
-        ""
-    } else {
-        "Content-Type: application/json\r\n"
-    };
-    let mut client = RawClient::connect(gate.admin_address());
-    client.send(format!(
-        "{method} {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n{kind}\
-         Content-Length: {}\r\n\r\n{body}",
-        gate.admin_address(),
-        body.len()
-    ));
-    client.answer()
-}
-
 /// Revokes a user. The answer is what the gate says.
 #[track_caller]
 fn revoke(gate: &Gate, user: &str) -> Value {
-    let answer = order(gate, "POST", "/revocations", Some(&json!({ "user": user })));
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    answer.json()
-}
-
-fn token_with(subject: &str, seconds: i64, more: &[(&str, &str)]) -> String {
-    let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
-    let mut claims = claims(subject, seconds);
-    for (name, value) in more {
-        claims[*name] = Value::from(*value);
-    }
-    jwt("h", Algorithm::HS256, &key, &claims)
+    order(gate, "POST", "/revocations", Some(&json!({ "user": user })))
 }
 
 fn token(subject: &str) -> String {
@@ -147,12 +113,4 @@ fn wait_for_status(gate: &Gate, token: &str, expected: u16) {
     eventually("the answer changes", || {
         (status(gate, token) == expected).then_some(())
     });
-}
-
-fn bearer(token: &str) -> String {
-    format!("Authorization: Bearer {token}\r\n")
-}
-
-fn client(gate: &Gate, path: &str, token: &str) -> Handshake {
-    WsClient::to(gate.address(), path).header("Authorization", &format!("Bearer {token}"))
 }

@@ -10,11 +10,9 @@ mod revocations;
 
 use super::support::Gate;
 use super::support::gate::Builder;
-use super::support::mint::{SA_TOKEN_SECRET, claims, jwt};
+use super::support::member::{bearer, client, token_of, token_with};
+use super::support::mint::SA_TOKEN_SECRET;
 use super::support::ws_backend::WsBackend;
-use super::support::ws_client::{Handshake, WsClient};
-
-use jsonwebtoken::{Algorithm, EncodingKey};
 
 /// One route for each rule; all of them know the same users.
 const POLICY: &str = "
@@ -74,31 +72,6 @@ fn gate_before(backend: &WsBackend) -> Builder {
     Gate::with(&policy()).upstream_with("ws", backend.address(), "handshake_timeout: 5s")
 }
 
-/// A token whose claims are changed before it is signed.
-fn token_of(subject: &str, seconds: i64, change: impl FnOnce(&mut serde_json::Value)) -> String {
-    let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
-    let mut claims = claims(subject, seconds);
-    change(&mut claims);
-    jwt("h", Algorithm::HS256, &key, &claims)
-}
-
-/// A token with further claims.
-fn token_with(subject: &str, seconds: i64, more: &[(&str, &str)]) -> String {
-    token_of(subject, seconds, |claims| {
-        for (name, value) in more {
-            claims[*name] = serde_json::Value::from(*value);
-        }
-    })
-}
-
 fn token(subject: &str, seconds: i64) -> String {
     token_with(subject, seconds, &[])
-}
-
-fn bearer(token: &str) -> String {
-    format!("Authorization: Bearer {token}\r\n")
-}
-
-fn client(gate: &Gate, path: &str, token: &str) -> Handshake {
-    WsClient::to(gate.address(), path).header("Authorization", &format!("Bearer {token}"))
 }

@@ -67,6 +67,11 @@ fn seeds_of_imkit_client_key() {
 }
 
 #[test]
+fn seeds_of_json_name() {
+    run("json_name", targets::json_name);
+}
+
+#[test]
 fn seeds_of_request_readers() {
     run("head_request", targets::request_readers);
     run("request_readers", targets::request_readers);

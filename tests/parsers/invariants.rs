@@ -1,5 +1,6 @@
 //! What holds for the parsers on any bytes, without another reader.
 
+use imgate::gate::limit;
 use imgate::proxy::syntax;
 use imgate::wire::body::{Body, BodyError, Dechunk, Framing, Side};
 use imgate::wire::frames::Sender;
@@ -244,4 +245,25 @@ fn dechunk<'b>(
         total += found.taken;
     }
     Ok((total, body.finish().is_ok(), payload))
+}
+
+/// Whatever a body is counted by, every other reader finds the same there, and none finds two.
+pub(crate) fn json_name(bytes: &[u8]) {
+    let Some(name) = limit::named_in(bytes, "/client/id") else {
+        return;
+    };
+    // It takes the last of several.
+    let whole: serde_json::Value = serde_json::from_slice(bytes).expect("JSON");
+    let found = &whole["client"]["id"];
+    let found = found
+        .as_str()
+        .map_or_else(|| found.to_string(), str::to_owned);
+    assert_eq!(name, found.trim().to_uppercase().to_lowercase());
+    for (object, key) in [(&whole, "client"), (&whole["client"], "id")] {
+        let keys = object.as_object().expect("an object").keys();
+        assert_eq!(
+            keys.filter(|other| other.eq_ignore_ascii_case(key)).count(),
+            1
+        );
+    }
 }

@@ -42,6 +42,10 @@ pub(crate) fn imkit_client_key(bytes: &[u8]) {
     credentials::imkit_client_key(bytes);
 }
 
+pub(crate) fn json_name(bytes: &[u8]) {
+    invariants::json_name(bytes);
+}
+
 pub(crate) fn request_readers(bytes: &[u8]) {
     agree(readers::request(bytes), bytes);
 }

@@ -23,7 +23,7 @@ const FIRST_MESSAGE: Keys = Keys {
 };
 
 const JSON: Keys = Keys {
-    known: &["any_of", "pointer"],
+    known: &["any_of", "lines", "pointer"],
     later: &[],
 };
 
@@ -49,10 +49,12 @@ pub(super) fn first_message(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Fi
                 .required("pointer")
                 .and_then(|place| pointer(&place));
             let any_of = authenticators(&message, "any_of", names);
+            let lines = message.or_default("lines", false, Cursor::boolean);
+            let pointer = pointer?;
             (
                 Combine::AnyOf,
                 any_of?,
-                MessageForm::Json { pointer: pointer? },
+                MessageForm::Json { pointer, lines },
             )
         }
         ["socketio_auth2"] => {
@@ -115,7 +117,12 @@ pub(super) fn check(
             "credential",
             "the packet goes to the upstream as it came, expected no `credential`",
         ),
-        MessageForm::Json { .. } => {
+        MessageForm::Json { lines: true, .. } => misplaced(
+            route,
+            "credential",
+            "with `lines` the message goes to the upstream as it came, expected no `credential`",
+        ),
+        MessageForm::Json { lines: false, .. } => {
             let changes_it = matches!(
                 credential.form,
                 CredentialForm::Bare | CredentialForm::Bearer

@@ -17,6 +17,23 @@ pub(super) fn pattern(cursor: &Cursor<'_>) -> Option<String> {
     }
 }
 
+/// The position of the segment `{name}`. Reports a name that the pattern does not have.
+pub(super) fn parameter(cursor: &Cursor<'_>, pattern: &str, name: &str) -> Option<usize> {
+    let mut segments = pattern.split('/').skip(1);
+    let segment = segments.position(|segment| is_parameter(segment, name));
+    if segment.is_none() {
+        cursor.problem("expected a `{name}` that the path of this route has");
+    }
+    segment
+}
+
+fn is_parameter(segment: &str, name: &str) -> bool {
+    let inner = segment
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    inner == Some(name)
+}
+
 /// Longer than any target that is let in by default.
 const MAX_LENGTH: usize = 2048;
 

@@ -5,12 +5,19 @@ use std::sync::Arc;
 use crate::config::carrier;
 use crate::config::cursor::{Cursor, Keys};
 use crate::config::document::Located;
-use crate::config::document::{Combine, DeviceType, Requirement};
+use crate::config::document::{ClaimPlace, ClaimRule, Combine, DeviceType, Requirement};
 use crate::config::names::{self, Names};
 use crate::config::route::first_message::{self, FirstMessageRule};
+use crate::config::route::path;
 use crate::config::spelling;
+use crate::principal::Claim;
 
-pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requirement> {
+/// `pattern` is the route's path, if that can be read.
+pub(super) fn requirement(
+    cursor: &Cursor<'_>,
+    names: &Names<'_>,
+    pattern: Option<&str>,
+) -> Option<Requirement> {
     if cursor.is_word("public") {
         return Some(Requirement::Public);
     }
@@ -20,6 +27,7 @@ pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requ
     };
     fields.refuse_unknown(&REQUIRE);
     let device_type = fields.optional("device_type", device_type);
+    let matches = fields.or_default("match", Vec::new(), |map| matches(map, pattern));
     if let Some(place) = fields.get("first_message") {
         if fields.has("any_of") || fields.has("all_of") {
             fields.problem("`first_message` names its authenticators itself, expected no others");
@@ -33,7 +41,8 @@ pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requ
             combine,
             authenticators,
             device_type,
-            first_message: Some(first_message),
+            first_message: Some(Box::new(first_message)),
+            matches,
         });
     }
     let (combine, list) = match (fields.get("any_of"), fields.get("all_of")) {
@@ -54,6 +63,7 @@ pub(super) fn requirement(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Requ
         authenticators,
         device_type,
         first_message: None,
+        matches,
     })
 }
 
@@ -80,14 +90,61 @@ pub(super) fn authenticators(
 }
 
 const REQUIRE: Keys = Keys {
-    known: &["all_of", "any_of", "device_type", "first_message"],
-    later: &["match"],
+    known: &["all_of", "any_of", "device_type", "first_message", "match"],
+    later: &[],
+};
+
+const MATCH: Keys = Keys {
+    known: &["app", "device_type", "subject", "user_type"],
+    later: &[],
+};
+
+const CLAIM_PLACE: Keys = Keys {
+    known: &["header", "path", "query"],
+    // A body is not read before it is forwarded, except for `limit`.
+    later: &["json"],
 };
 
 const DEVICE_TYPE: Keys = Keys {
     known: &["aliases", "from", "one_of"],
     later: &[],
 };
+
+/// What the request claims and the credential has to prove.
+fn matches(cursor: &Cursor<'_>, pattern: Option<&str>) -> Option<Vec<ClaimRule>> {
+    let fields = cursor.map(&MATCH)?;
+    let claims = [
+        ("app", Claim::App),
+        ("device_type", Claim::DeviceType),
+        ("subject", Claim::Subject),
+        ("user_type", Claim::UserType),
+    ];
+    let claims = claims
+        .into_iter()
+        .filter_map(|(key, claim)| Some((fields.get(key)?, claim)));
+    let claims: Vec<_> = claims.collect();
+    if claims.is_empty() {
+        return fields.choose(0, "`subject`, `device_type`, `app` or `user_type`");
+    }
+    let rules = claims.into_iter().filter_map(|(cursor, claim)| {
+        let place = claim_place(&cursor, pattern)?;
+        Some(ClaimRule { claim, place })
+    });
+    Some(rules.collect())
+}
+
+fn claim_place(cursor: &Cursor<'_>, pattern: Option<&str>) -> Option<ClaimPlace> {
+    let fields = cursor.map(&CLAIM_PLACE)?;
+    match fields.among(CLAIM_PLACE.known)[..] {
+        ["path"] => {
+            let name = fields.get("path")?;
+            let segment = path::parameter(&name, pattern?, name.non_empty_text()?)?;
+            Some(ClaimPlace::Path { segment })
+        }
+        ["header" | "query"] => Some(ClaimPlace::Carrier(carrier::claim_carrier(&fields)?)),
+        ref found => fields.choose(found.len(), "one of `header`, `path` and `query`"),
+    }
+}
 
 fn device_type(cursor: &Cursor<'_>) -> Option<DeviceType> {
     let fields = cursor.map(&DEVICE_TYPE)?;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::document::Combine;
+use crate::config::document::{Combine, LimitBy, Rate};
 
 fn upstream() -> Arc<Upstream> {
     Arc::new(Upstream {
@@ -19,10 +19,17 @@ fn guarded_by(id: usize) -> Requirement {
         authenticators: vec![AuthenticatorId(id)],
         device_type: None,
         first_message: None,
+        matches: Vec::new(),
     }
 }
 
-/// `pattern`, `host pattern` or `METHOD,METHOD pattern`; the requirement is a number, 0 is public.
+const ONE_A_MINUTE: Rate = Rate {
+    count: 1,
+    per: Duration::from_mins(1),
+};
+
+/// `pattern`, `host pattern` or `METHOD,METHOD pattern`; the requirement is a number, 0 is public, 8
+/// is public with a limit.
 fn table(routes: &[(&str, usize)]) -> RouteTable {
     let mut table = RouteTable::default();
     for (text, requirement) in routes {
@@ -37,7 +44,7 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             methods,
             websocket: false,
             require_tls: false,
-            require: if *requirement == 0 {
+            require: if matches!(*requirement, 0 | 8) {
                 Requirement::Public
             } else {
                 guarded_by(*requirement)
@@ -47,6 +54,8 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             pass_unverified: Vec::new(),
             set_headers: Vec::new(),
             session: Arc::default(),
+            limit: (*requirement == 8)
+                .then(|| Arc::new(Limiter::new(ONE_A_MINUTE, LimitBy::ClientIp))),
             renews: None,
             upstream: upstream(),
             errors: None,
@@ -166,6 +175,7 @@ fn table_entry() -> Route {
         pass_unverified: Vec::new(),
         set_headers: Vec::new(),
         session: Arc::default(),
+        limit: None,
         renews: None,
         upstream: upstream(),
         errors: None,
@@ -324,5 +334,15 @@ fn a_path_names_an_app_where_its_pattern_says_so() {
             expected,
             "{pattern} {path}"
         );
+    }
+}
+
+#[test]
+fn a_look_alike_of_a_path_with_a_limit_is_not_found() {
+    let table = table(&[("/login", 8), ("/**", 0)]);
+    check(&table, "h", "/login", "GET", "/login");
+    check(&table, "h", "/other", "GET", "/**");
+    for path in ["/Login", "/login/", "/log%69n/"] {
+        check(&table, "h", path, "GET", "404");
     }
 }

@@ -6,19 +6,21 @@ use std::time::Instant;
 use pingora::protocols::Stream;
 
 use crate::clock::UnixTime;
-use crate::gate::{self, Decision, Handshake, Ruling};
+use crate::gate::permit::Permit;
+use crate::gate::{self, Decision, Ruling};
 use crate::policy::Policy;
 use crate::policy::route::Route;
 use crate::proxy::answer_head::AnswerLines;
+use crate::proxy::arrival;
 use crate::proxy::buffer::Leftover;
 use crate::proxy::connection::{After, Connection};
 use crate::proxy::preflight;
 use crate::proxy::record::{Record, Who};
-use crate::proxy::syntax::{self, HandshakeError};
 use crate::request::Request;
 use crate::wire::body::Framing;
 
 /// One request, and everything that is known about it before it is judged.
+#[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) connection: &'a Connection<'a>,
     pub(super) policy: &'a Arc<Policy>,
@@ -51,11 +53,7 @@ impl Asked<'_> {
         ) {
             return self.preflight(stream, &answer).await;
         }
-        let handshake = match syntax::websocket(self.request.head) {
-            Ok(_) => Handshake::Valid,
-            Err(HandshakeError::Malformed(_)) => Handshake::Malformed,
-            Err(HandshakeError::UpgradeRequired) => Handshake::NotAsked,
-        };
+        let handshake = arrival::handshake(self.request.head);
         let Decision {
             route,
             lookups,
@@ -65,22 +63,42 @@ impl Asked<'_> {
         record.series().auth_duration(self.head_read.elapsed());
         match outcome {
             Ok(Ruling::FirstMessage(awaited)) => {
+                if let Err(denial) = self.count_opening(&awaited) {
+                    let record = record.denied(self.policy, &denial, &lookups);
+                    return self.deny(stream, route.as_deref(), &denial, record).await;
+                }
                 self.await_first_message(stream, awaited, record).await
             }
-            Ok(Ruling::Permit(permit)) => {
-                let record = record.admitted(self.policy, &permit, &lookups);
-                if let Some(route) = &permit.route.renews {
-                    self.renew(stream, route, &permit, record).await
-                } else if permit.route.websocket {
-                    self.upgrade(stream, &permit, record).await
-                } else {
-                    self.exchange(stream, &permit, record).await
+            Ok(Ruling::Permit(permit)) => match &permit.route.limit {
+                None => {
+                    let record = record.admitted(self.policy, &permit, &lookups);
+                    self.forward(stream, &permit, record).await
                 }
-            }
+                Some(limiter) => {
+                    let judged = (limiter, &lookups);
+                    Box::pin(self.forward_within(judged, stream, &permit, record)).await
+                }
+            },
             Err(denial) => {
                 let record = record.denied(self.policy, &denial, &lookups);
                 self.deny(stream, route.as_deref(), &denial, record).await
             }
+        }
+    }
+
+    /// Does what the permit allows.
+    pub(super) async fn forward(
+        &self,
+        stream: &mut Stream,
+        permit: &Permit<'_>,
+        record: Record<'_>,
+    ) -> After {
+        if let Some(route) = &permit.route.renews {
+            self.renew(stream, route, permit, record).await
+        } else if permit.route.websocket {
+            self.upgrade(stream, permit, record).await
+        } else {
+            self.exchange(stream, permit, record).await
         }
     }
 

@@ -25,7 +25,7 @@ const EXTENSION_BYTES: u16 = 256;
 /// Bytes of all trailer lines.
 const TRAILER_BYTES: u16 = 8 * 1024;
 
-/// Finds the payload of a chunked response, for clients that do not know chunks.
+/// Finds the payload of a chunked body, for those who do not know chunks.
 #[derive(Debug)]
 pub struct Dechunk(Chunks);
 
@@ -41,8 +41,13 @@ pub struct Dechunked {
 }
 
 impl Dechunk {
+    /// Of a response.
     pub const fn new() -> Self {
-        Self(Chunks::new(Side::Response))
+        Self::of(Side::Response)
+    }
+
+    pub const fn of(side: Side) -> Self {
+        Self(Chunks::new(side))
     }
 
     /// Looks at the next bytes. After an error every call is the same error.

@@ -22,5 +22,6 @@ macro_rules! targets {
 
 targets!(
     body body_readers easemob_dynamic easemob_token head_request head_response imkit_client_key
-    introspection jwks messages request_readers response_readers socketio token_answer zego_token04
+    introspection json_name jwks messages request_readers response_readers socketio token_answer
+    zego_token04
 );

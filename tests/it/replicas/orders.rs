@@ -6,7 +6,7 @@ use super::super::support::gate::handshake;
 use super::super::support::redis::Redis;
 use super::super::support::{Gate, eventually};
 use super::{
-    Backends, bearer, client, order, replica, replicas, revoke, status, token, wait_for_status,
+    Backends, ask, bearer, client, replica, replicas, revoke, status, token, wait_for_status,
     wait_until_up,
 };
 
@@ -41,11 +41,11 @@ fn a_revocation_counts_what_it_has_closed_everywhere() {
     }
 
     let path = format!("/revocations/{}", revoked["id"].as_str().unwrap());
-    let lifted = order(&gates[2], "DELETE", &path, None);
+    let lifted = ask(&gates[2], "DELETE", &path, None);
     assert_eq!(lifted.json()["durable"], true, "{}", lifted.text());
     for gate in &gates {
         wait_for_status(gate, &first, 200);
-        let again = order(gate, "DELETE", &path, None);
+        let again = ask(gate, "DELETE", &path, None);
         assert_eq!(again.status(), 404, "{}", again.text());
     }
 }
@@ -67,7 +67,7 @@ fn what_is_revoked_or_lifted_in_an_outage_is_so_everywhere_afterwards() {
     assert_eq!(status(&a, &token("7")), 401, "in force at once");
     assert_eq!(status(&b, &token("7")), 200, "nobody has told");
     let path = format!("/revocations/{}", before["id"].as_str().unwrap());
-    let lifted = order(&a, "DELETE", &path, None);
+    let lifted = ask(&a, "DELETE", &path, None);
     assert_eq!(lifted.json()["durable"], false, "{}", lifted.text());
     assert_eq!(status(&a, &token("6")), 200);
     redis.restart();
@@ -86,7 +86,7 @@ fn what_is_revoked_or_lifted_in_an_outage_is_so_everywhere_afterwards() {
 
 /// Users of the listed sessions, and whether every replica has answered.
 fn users(gate: &Gate, query: &str) -> (Vec<String>, u64, bool) {
-    let answer = order(gate, "GET", &format!("/sessions{query}"), None);
+    let answer = ask(gate, "GET", &format!("/sessions{query}"), None);
     let json = answer.json();
     let sessions = json["sessions"].as_array().unwrap();
     let users = sessions
@@ -115,16 +115,16 @@ fn sessions_are_shown_and_ended_wherever_they_are() {
         assert_eq!(users(gate, "?user=8"), (vec!["8".to_owned()], 1, true));
         assert_eq!(users(gate, "?user=9"), (Vec::new(), 0, true));
     }
-    let answer = order(&b, "GET", "/sessions?user=8", None).json();
+    let answer = ask(&b, "GET", "/sessions?user=8", None).json();
     let id = answer["sessions"][0]["id"].as_str().unwrap().to_owned();
-    let ended = order(&b, "DELETE", &format!("/sessions/{id}"), None);
+    let ended = ask(&b, "DELETE", &format!("/sessions/{id}"), None);
     assert_eq!(ended.json()["sessions_closed"], 1, "{}", ended.text());
     assert_eq!(three.expect_close(), 4403);
     eventually("it is gone", || {
-        let again = order(&b, "DELETE", &format!("/sessions/{id}"), None);
+        let again = ask(&b, "DELETE", &format!("/sessions/{id}"), None);
         (again.status() == 404).then_some(())
     });
-    let ended = order(&c, "DELETE", "/sessions?user=7", None);
+    let ended = ask(&c, "DELETE", "/sessions?user=7", None);
     assert_eq!(ended.json()["sessions_closed"], 2, "{}", ended.text());
     assert_eq!((one.expect_close(), two.expect_close()), (4403, 4403));
 
@@ -140,6 +140,6 @@ fn sessions_are_shown_and_ended_wherever_they_are() {
         "{:?}",
         begin.elapsed()
     );
-    let ended = order(&b, "DELETE", &format!("/sessions/{id}"), None);
+    let ended = ask(&b, "DELETE", &format!("/sessions/{id}"), None);
     assert_eq!(ended.status(), 503, "it may have been there");
 }

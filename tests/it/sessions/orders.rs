@@ -4,43 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::support::gate::handshake;
 use super::super::support::mint::now;
+use super::super::support::operator::{self, order};
 use super::super::support::wait::pause;
 use super::super::support::ws_backend::{End, WsBackend, accept};
-use super::super::support::{Gate, RawClient, eventually};
+use super::super::support::{Gate, eventually};
 use super::{bearer, client, gate_before, policy, token, token_with};
 
-const TOKEN: &str = "canary-admin-token";
-
 fn gate_with_admin(backend: &WsBackend) -> Gate {
-    gate_before(backend)
-        .file("keys/admin", TOKEN)
-        .admin("address: \"$ADDRESS\", token: { file: keys/admin }")
-        .start()
-}
-
-/// Asks the admin listener, which must be content.
-#[track_caller]
-fn order(gate: &Gate, method: &str, target: &str, body: Option<&Value>) -> Value {
-    let body = body.map_or_else(String::new, Value::to_string);
-    let kind = if body.is_empty() {
-        ""
-    } else {
-        "Content-Type: application/json\r\n"
-    };
-    let mut client = RawClient::connect(gate.admin_address());
-    client.send(format!(
-        "{method} {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n{kind}\
-         Content-Length: {}\r\n\r\n{body}",
-        gate.admin_address(),
-        body.len()
-    ));
-    let answer = client.answer();
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    serde_json::from_str(&answer.text()).expect("JSON")
+    operator::obeyed_by(gate_before(backend)).start()
 }
 
 #[test]

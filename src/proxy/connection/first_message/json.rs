@@ -52,7 +52,9 @@ async fn admit(
 ) -> Option<(Stream, Opened)> {
     let shared = &stranger.worker.shared;
     let policy = shared.policy();
-    let value = json::value(&message.payload);
+    let rule = stranger.route.require.first_message();
+    let whole = &*message.payload;
+    let value = json::value(rule.map_or(whole, |rule| rule.form.text_in(whole)));
     let judged = match &value {
         Ok(value) => stranger.judge(&policy, Presented::Json(value)).await,
         Err(json::NotStrict) => Err(stranger.deny(MALFORMED)),
