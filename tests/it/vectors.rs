@@ -97,37 +97,13 @@ fn send_all(
 #[test]
 fn signed_tokens_of_every_algorithm() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/jwt/vectors.json")).unwrap();
-    let now = vectors["now"].as_i64().unwrap();
-    let secret = vectors["secret"].as_str().unwrap();
-    let public = vectors["public_keys"].as_object().unwrap();
-    let hmac = ["HS256", "HS384", "HS512"]
-        .map(|name| format!("{{ kid: {name}, algorithm: {name}, secret: {{ file: secret }} }}"));
-    let others = public.keys().map(|name| {
-        format!("{{ kid: {name}, algorithm: {name}, public_key: {{ file: {name}.pem }} }}")
-    });
-    let keys = hmac
-        .into_iter()
-        .chain(others)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let policy = policy(&format!(
-        "jwt: {{ keys: [{keys}], issuer: \"https://id.example.com\", audience: im, \
-         claims: {{ subject: sub, user_type: typ, device_type: dev, app: app_id }} }}"
-    ));
     let backend = Recorder::ok();
-    let builder = Gate::with(&policy).file("secret", secret).clock(now);
-    let gate = public
-        .iter()
-        .fold(builder, |builder, (name, pem)| {
-            builder.file(&format!("{name}.pem"), pem.as_str().unwrap())
-        })
-        .upstream("im", backend.address())
-        .start();
-    let cases = vectors["cases"].as_array().unwrap();
-    let left_out = send_all(&gate, &backend, cases, now, |case| {
-        let expected = case["expected"].as_str().unwrap();
-        if expected == "ok" { "7" } else { expected }.to_owned()
-    });
+    let gate = jwt_gate(&vectors, &backend);
+    let (cases, now) = (
+        vectors["cases"].as_array().unwrap(),
+        vectors["now"].as_i64(),
+    );
+    let left_out = send_all(&gate, &backend, cases, now.unwrap(), expected);
     assert_eq!(left_out, 3, "of {}", cases.len());
 }
 
@@ -170,48 +146,56 @@ fn sa_tokens() {
     }
 }
 
-/// What the libraries made that programs use: jose, and Sa-Token in two versions.
-#[test]
-fn tokens_of_published_libraries() {
-    let backend = Recorder::ok();
-    let jose: Value =
-        serde_json::from_str(include_str!("../vectors/jwt/published/vectors.json")).unwrap();
-    let now = jose["now"].as_i64().unwrap();
-    let public = jose["public_keys"].as_object().unwrap();
-    let keys: Vec<String> = public
-        .keys()
-        .map(|name| {
-            format!("{{ kid: {name}, algorithm: {name}, public_key: {{ file: {name}.pem }} }}")
-        })
-        .chain(["HS256", "HS384", "HS512"].map(|name| {
-            format!("{{ kid: {name}, algorithm: {name}, secret: {{ file: secret }} }}")
-        }))
-        .collect();
-    let scheme = format!(
-        "jwt: {{ keys: [{}], issuer: \"https://id.example.com\", audience: im }}",
-        keys.join(", ")
-    );
-    let builder = Gate::with(&policy(&scheme))
-        .file("secret", jose["secret"].as_str().unwrap())
-        .clock(now);
-    let gate = public
+/// A gate for signed tokens of all algorithms, each with the key that a file of vectors has for it.
+fn jwt_gate(made: &Value, backend: &Recorder) -> Gate {
+    let public = made["public_keys"].as_object().unwrap();
+    let hmac = ["HS256", "HS384", "HS512"]
+        .map(|name| format!("{{ kid: {name}, algorithm: {name}, secret: {{ file: secret }} }}"));
+    let others = public.keys().map(|name| {
+        format!("{{ kid: {name}, algorithm: {name}, public_key: {{ file: {name}.pem }} }}")
+    });
+    let keys = hmac
+        .into_iter()
+        .chain(others)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let policy = policy(&format!(
+        "jwt: {{ keys: [{keys}], issuer: \"https://id.example.com\", audience: im, \
+         claims: {{ subject: sub, user_type: typ, device_type: dev, app: app_id }} }}"
+    ));
+    let builder = Gate::with(&policy)
+        .file("secret", made["secret"].as_str().unwrap())
+        .clock(made["now"].as_i64().unwrap());
+    public
         .iter()
         .fold(builder, |builder, (name, pem)| {
             builder.file(&format!("{name}.pem"), pem.as_str().unwrap())
         })
         .upstream("im", backend.address())
-        .start();
-    let user = |subject: &str| {
-        let subject = subject.to_owned();
-        move |case: &Value| match case["expected"].as_str().unwrap() {
-            "ok" => case["subject"]
-                .as_str()
-                .map_or_else(|| subject.clone(), str::to_owned),
-            reason => reason.to_owned(),
-        }
-    };
-    let cases = jose["cases"].as_array().unwrap();
-    assert_eq!(send_all(&gate, &backend, cases, now, user("7")), 0);
+        .start()
+}
+
+/// The user, where a token is good, or the reason.
+fn expected(case: &Value) -> String {
+    let expected = case["expected"].as_str().unwrap();
+    let subject = case["subject"].as_str().unwrap_or("7");
+    if expected == "ok" { subject } else { expected }.to_owned()
+}
+
+/// What the libraries made that programs use: jose, golang-jwt, and Sa-Token in two versions.
+#[test]
+fn tokens_of_published_libraries() {
+    let backend = Recorder::ok();
+    for made in [
+        include_str!("../vectors/jwt/published/jose/vectors.json"),
+        include_str!("../vectors/jwt/published/golang/vectors.json"),
+    ] {
+        let made: Value = serde_json::from_str(made).unwrap();
+        let gate = jwt_gate(&made, &backend);
+        let (cases, now) = (made["cases"].as_array().unwrap(), made["now"].as_i64());
+        let left_out = send_all(&gate, &backend, cases, now.unwrap(), expected);
+        assert_eq!(left_out, 0);
+    }
 
     let made: Value =
         serde_json::from_str(include_str!("../vectors/sa_token/published/vectors.json")).unwrap();
@@ -224,7 +208,7 @@ fn tokens_of_published_libraries() {
         .upstream("im", backend.address())
         .start();
     let cases = made["cases"].as_array().unwrap();
-    assert_eq!(send_all(&gate, &backend, cases, now, user("")), 0);
+    assert_eq!(send_all(&gate, &backend, cases, now, expected), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::targets;
+use crate::{targets, tokens};
 
 /// Runs every file in the corpus of a target.
 fn run(target: &str, run: fn(&[u8])) {
@@ -96,4 +96,20 @@ fn seeds_of_easemob_dynamic() {
 #[test]
 fn seeds_of_zego_token04() {
     run("zego_token04", targets::zego_token04);
+}
+
+/// If nothing were let in any more, nothing would be compared.
+#[test]
+fn some_seeds_are_tokens_that_are_let_in() {
+    let seeds = |target: &str, is_let_in: fn(&[u8]) -> bool| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fuzz/corpus")
+            .join(target);
+        let files = fs::read_dir(folder).unwrap();
+        files
+            .filter(|file| is_let_in(&fs::read(file.as_ref().unwrap().path()).unwrap()))
+            .count()
+    };
+    assert!(seeds("easemob_dynamic", tokens::easemob_dynamic) >= 5);
+    assert!(seeds("zego_token04", tokens::zego_token04) >= 5);
 }
