@@ -91,6 +91,10 @@ impl Http {
         let _turn = timeout_at(deadline, self.turns.acquire())
             .await
             .map_err(|_| HttpError::Timeout)?;
+        if Instant::now() >= deadline {
+            // The turn came together with the end of the time.
+            return Err(HttpError::Timeout);
+        }
         let attempt = self.breaker.attempt(Instant::now())?;
         let outcome = timeout_at(deadline, self.send(question))
             .await

@@ -74,8 +74,10 @@ struct Attempts {
     /// To see whether one came to an end while waiting.
     number: u64,
     last: Option<UnixTime>,
-    /// When a token last had the set fetched.
+    /// When a token with an unknown key last had the set fetched.
     wanted: Option<UnixTime>,
+    /// When a token last had it fetched since there was none.
+    missed: Option<UnixTime>,
     /// In a row.
     failures: u32,
     problem: Option<Arc<str>>,
@@ -159,16 +161,16 @@ impl RemoteKeys {
     pub(super) async fn look_again(&self, now: UnixTime) -> Result<Arc<Known>, VerifyError> {
         let (seen, may_ask) = {
             let mut attempts = self.attempts.lock();
-            let pause = match self.current(now) {
-                Some(_) => self.jwks.cooldown,
-                None => PAUSE,
+            let number = attempts.number;
+            let (last, pause) = match self.current(now) {
+                Some(_) => (&mut attempts.wanted, self.jwks.cooldown),
+                None => (&mut attempts.missed, PAUSE),
             };
-            let wanted = attempts.wanted;
-            let may_ask = wanted.is_none_or(|last| has_passed(pause, last, now));
+            let may_ask = last.is_none_or(|last| has_passed(pause, last, now));
             if may_ask {
-                attempts.wanted = Some(now);
+                *last = Some(now);
             }
-            (attempts.number, may_ask)
+            (number, may_ask)
         };
         // Whoever may not ask shares what comes of a fetch that is under way.
         let turn = self.fetching.lock().await;

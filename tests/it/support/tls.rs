@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
 
+use super::net;
 use super::raw::RawClient;
 
 /// The name that all certificates of servers are for.
@@ -55,9 +56,10 @@ impl Authority {
         self.issue(&format!("subjectAltName=DNS:{NAME}"), "-days 2")
     }
 
-    /// Issues a certificate for a server at the address of this machine.
+    /// Issues a certificate for a server at the loopback address of this run.
     pub(crate) fn local_server(&self) -> Identity {
-        self.issue("subjectAltName=IP:127.0.0.1", "-days 2")
+        let name = format!("subjectAltName=IP:{}", net::loopback());
+        self.issue(&name, "-days 2")
     }
 
     /// Issues a certificate for a client.

@@ -37,7 +37,7 @@ fn what_can_verify_is_taken_and_the_rest_passed_over() {
     let set = json!({ "keys": [
         jwk("RS256", &json!({ "kid": "rs", "use": "sig", "x5c": ["ignored"] })),
         without(jwk("RS256", &json!({ "kid": "bare" })), "alg"),
-        jwk("PS384", &json!({ "kid": "ps" })),
+        jwk("PS384", &json!({ "kid": "ps", "alg": "PS384" })),
         without(jwk("ES256", &json!({ "kid": "es" })), "alg"),
         jwk("ES384", &json!({ "kid": "es384", "key_ops": ["verify"] })),
         without(without(jwk("EdDSA", &none), "kid"), "alg"),
