@@ -102,7 +102,6 @@ impl CloseReason {
             | Denial::Transport
             | Denial::UnknownApp
             | Denial::Unavailable { .. }
-            | Denial::UnknownApp
             | Denial::UpgradeRequired => Self::PolicyChanged,
         }
     }

@@ -89,7 +89,6 @@ impl Denial {
             | Self::Transport
             | Self::UnknownApp
             | Self::Unavailable { .. }
-            | Self::UnknownApp
             | Self::UpgradeRequired => None,
         }
     }

@@ -224,7 +224,7 @@ fn tokens_of_a_published_library_are_judged_alike() {
             };
             key(algorithm, material)
         });
-        let jwt = Jwt::new(config(keys.into())).unwrap();
+        let jwt = jwt(config(keys.into())).unwrap();
         let cases = published["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 4 * Algorithm::ALL.len());
         for case in cases {
