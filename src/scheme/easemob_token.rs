@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use crate::clock::UnixTime;
 use crate::credential::Credential;
 use crate::principal::Principal;
+use crate::scheme::easemob_dynamic::is_app_key;
 use crate::scheme::easemob_token::answer::{Holder, Issued};
 use crate::scheme::easemob_token::introspect::{About, Asking};
 use crate::scheme::fingerprint::Fingerprint;
@@ -441,17 +442,6 @@ fn fingerprint(config: &Config, reading: &Digest) -> Digest {
             introspect.print_limits(print)
         })
         .finish()
-}
-
-/// Whether a text is an app key, `org#app`, that a path can name.
-pub fn is_app_key(text: &str) -> bool {
-    let is_part = |part: &str| {
-        let mut letters = part.bytes();
-        !part.is_empty()
-            && letters.all(|letter| letter.is_ascii_alphanumeric() || b"_.-".contains(&letter))
-    };
-    text.split_once('#')
-        .is_some_and(|(org, app)| is_part(org) && is_part(app))
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use super::withdrawal;
 use crate::config::cursor::{Cursor, Keys};
 use crate::config::http;
 use crate::config::names::{self, Names};
-use crate::scheme::easemob_token::{
-    Agreement, Config, Introspect, Kind, Learn, TokenPart, Unit, is_app_key,
-};
+use crate::scheme::easemob_dynamic::is_app_key;
+use crate::scheme::easemob_token::{Agreement, Config, Introspect, Kind, Learn, TokenPart, Unit};
 use crate::scheme::http::UrlTemplate;
 use crate::wire::json;
 
