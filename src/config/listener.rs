@@ -68,7 +68,8 @@ fn listener(cursor: &Cursor<'_>) -> Option<Listener> {
         .optional("proxy_protocol", |version| version.word(&[("v2", ())], &[]))
         .is_some();
     if proxy_protocol && trusted_proxies.is_empty() {
-        fields.problem("`proxy_protocol` needs `trusted_proxies`: anybody could name another client");
+        fields
+            .problem("`proxy_protocol` needs `trusted_proxies`: anybody could name another client");
     }
     let tls = fields.optional("tls", tls::tls);
     Some(Listener {

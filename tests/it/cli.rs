@@ -284,8 +284,12 @@ fn check_live_asks_whether_the_upstreams_are_there() {
 fn check_live_asks_whether_the_store_takes_what_is_written() {
     let (redis, upstream) = (Redis::start(), net::listen());
     let upstream = upstream.local_addr().unwrap();
-    let configuration = configuration("127.0.0.1:0").replace("127.0.0.1:19688", &upstream.to_string())
-        + &format!("\nstore: {{ redis: {{ address: \"{}\" }} }}\n", redis.address());
+    let configuration = configuration("127.0.0.1:0")
+        .replace("127.0.0.1:19688", &upstream.to_string())
+        + &format!(
+            "\nstore: {{ redis: {{ address: \"{}\" }} }}\n",
+            redis.address()
+        );
     let directory = directory_with("imgate.yaml", &configuration);
     let check = || imgate(directory.path(), &["check", "--live"]);
     let output = check();

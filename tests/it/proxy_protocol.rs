@@ -144,7 +144,11 @@ fn whoever_does_not_begin_with_it_is_not_served() {
         ("plain HTTP", good.clone().into()),
         (
             "version 1",
-            [b"PROXY TCP4 203.0.113.9 192.0.2.1 50000 9688\r\n", good.as_bytes()].concat(),
+            [
+                b"PROXY TCP4 203.0.113.9 192.0.2.1 50000 9688\r\n",
+                good.as_bytes(),
+            ]
+            .concat(),
         ),
         ("another version", header(0x31, 0x11, &[0; 12])),
         ("datagrams", header(1, 0x12, &[0; 12])),
@@ -170,7 +174,10 @@ fn whoever_does_not_begin_with_it_is_not_served() {
 #[test]
 fn who_is_not_a_proxy_names_no_client() {
     let backend = Recorder::ok();
-    let gate = gate(&backend, "proxy_protocol: v2, trusted_proxies: [10.0.0.0/8]");
+    let gate = gate(
+        &backend,
+        "proxy_protocol: v2, trusted_proxies: [10.0.0.0/8]",
+    );
     let mut client = gate.client();
     client.send([client_header(), request("GET", "/open/x", "").into()].concat());
     client.expect_closed();

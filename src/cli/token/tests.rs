@@ -466,10 +466,7 @@ fn a_failure_says_what_was_expected_and_no_secret() {
             words(&["mint", "jwt", "--alg", "RS256", "--key-file", &secret]),
             "the token could not be made: expected a PKCS#8 PEM private key",
         ),
-        (
-            words(&["inspect", "s3cret words"]),
-            "expected a token",
-        ),
+        (words(&["inspect", "s3cret words"]), "expected a token"),
         (words(&["inspect", "s3cret.=.="]), "expected a token"),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
