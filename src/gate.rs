@@ -350,12 +350,7 @@ fn extract_all<'r>(
     ids.iter()
         .filter_map(|&id| Some((id, policy.authenticator(id)?)))
         .map(|(id, authenticator)| {
-            let plus = if authenticator.has_plus() {
-                Plus::Itself
-            } else {
-                Plus::Space
-            };
-            extract::credential(&authenticator.carriers, plus, request)
+            extract::credential(&authenticator.carriers, Plus::of(authenticator), request)
                 .map(|found| (id, found))
                 .map_err(|Ambiguous| Denial::Ambiguous)
         })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::config::document::{ClaimPlace, ClaimRule};
 use crate::credential::Carrier;
 use crate::gate::denial::{Denial, Refusal};
-use crate::gate::extract::{self, Ambiguous, Found};
+use crate::gate::extract::{self, Ambiguous, Found, Plus};
 use crate::policy::requirement::Admitted;
 use crate::principal::Claim;
 use crate::request::{Request, fold_byte};
@@ -82,7 +82,7 @@ fn in_carrier(carrier: &Carrier, request: &Request<'_>) -> Result<Option<Box<[u8
         return Err(Ambiguous);
     }
     Ok(
-        match extract::credential(std::slice::from_ref(carrier), request)? {
+        match extract::credential(std::slice::from_ref(carrier), Plus::Space, request)? {
             Found::Present(claimed) => Some(claimed.token.into_owned().into()),
             Found::Absent | Found::OfAnotherPage | Found::Unusable(_) => None,
         },

@@ -6,7 +6,7 @@
 use crate::clock::UnixTime;
 use crate::credential::{Carrier, Credential};
 use crate::gate::denial::Denial;
-use crate::gate::extract::{self, Found};
+use crate::gate::extract::{self, Found, Plus};
 use crate::policy::Policy;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::requirement::Outcome;
@@ -62,7 +62,7 @@ async fn shows(
     request: &Request<'_>,
     now: UnixTime,
 ) -> bool {
-    let Ok(Found::Present(extracted)) = extract::credential(carriers, request) else {
+    let Ok(Found::Present(extracted)) = extract::credential(carriers, Plus::Space, request) else {
         return false;
     };
     let credential = Credential::single(&extracted.token);
@@ -70,6 +70,8 @@ async fn shows(
     {
         return false;
     }
-    let (outcome, _) = client_key.authenticate(&credential, now).await;
+    let (outcome, _) = client_key
+        .authenticate(&credential, request.client, now)
+        .await;
     matches!(outcome, Outcome::Verified(_))
 }

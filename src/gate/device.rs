@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::gate::denial::{Denial, Refusal};
-use crate::gate::extract::{self, Ambiguous, Extracted, Found};
+use crate::gate::extract::{self, Ambiguous, Extracted, Found, Plus};
 use crate::gate::permit::Claimed;
 use crate::policy::requirement::{Admitted, DeviceRule};
 use crate::request::Request;
@@ -21,7 +21,7 @@ pub(super) fn claim_device<'r>(
     rule: &DeviceRule,
     request: &Request<'r>,
 ) -> Result<Option<Extracted<'r>>, Denial> {
-    match extract::credential(&rule.from, request) {
+    match extract::credential(&rule.from, Plus::Space, request) {
         Ok(Found::Present(claimed)) => Ok(Some(claimed)),
         Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),
         Err(Ambiguous) => Err(Denial::Ambiguous),

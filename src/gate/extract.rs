@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode;
 
 use crate::credential::Carrier;
+use crate::policy::authenticator::Authenticator;
 use crate::request::Request;
 use crate::scheme::Rejection;
 
@@ -62,6 +63,17 @@ pub enum Plus {
     Itself,
     /// As servers see it that read forms.
     Space,
+}
+
+impl Plus {
+    /// In the credentials of this authenticator.
+    pub fn of(authenticator: &Authenticator) -> Self {
+        if authenticator.has_plus() {
+            Self::Itself
+        } else {
+            Self::Space
+        }
+    }
 }
 
 /// Looks at every carrier.

@@ -13,6 +13,7 @@ use crate::secret::Secret;
 mod table;
 
 pub use table::{RouteTable, Unrouted};
+use table::{segments, unescaped};
 
 /// One compiled route.
 #[derive(Debug)]

@@ -57,7 +57,8 @@ impl Blamed {
             return match refusal {
                 Refusal::ClientKey | Refusal::Domain => Some(Self::ClientKey),
                 Refusal::Route => Some(Self::ApiKey),
-                Refusal::Conflict
+                Refusal::Claim(_)
+                | Refusal::Conflict
                 | Refusal::DeviceType { .. }
                 | Refusal::Origin
                 | Refusal::UserType => None,

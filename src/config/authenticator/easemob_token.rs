@@ -115,7 +115,7 @@ fn introspect(cursor: &Cursor<'_>) -> Option<Introspect> {
         max_body: MAX_BODY,
         in_flight: remote.in_flight,
     };
-    let endpoint = http::endpoint(&fields, defaults, &["org", "app", "username"]);
+    let endpoint = http::endpoint(&fields, &defaults, &["org", "app", "username"]);
     let subject = fields
         .required("subject")
         .and_then(|subject| pointer(&subject));

@@ -303,7 +303,7 @@ impl Node {
 type Segments<'p> = SmallVec<[&'p str; 16]>;
 
 /// `/a/b` → `a`, `b`; `/a/` → `a` and an empty segment; nothing → nothing.
-fn segments(path: &str) -> impl Iterator<Item = &str> {
+pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/')
         .map(|path| path.split('/'))
         .into_iter()
@@ -322,7 +322,7 @@ fn kinds(pattern: &str) -> Vec<Kind> {
 
 /// `/a%40b` is `/a@b` for every backend, so it is for the routes: an escape must not lead past a
 /// stricter one.
-fn unescaped(path: &str) -> Cow<'_, str> {
+pub(super) fn unescaped(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 

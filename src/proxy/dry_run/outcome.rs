@@ -10,7 +10,7 @@ use crate::clock::UnixTime;
 use crate::config::document::LimitBy;
 use crate::credential::Carrier;
 use crate::gate::denial::Denial;
-use crate::gate::extract::{self, Found};
+use crate::gate::extract::{self, Found, Plus};
 use crate::gate::permit::Permit;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::limit::Limiter;
@@ -209,7 +209,7 @@ impl Attempt {
         request: &Request<'_>,
         outcome: Option<&Outcome>,
     ) -> Self {
-        let found = extract::credential(&authenticator.carriers, request);
+        let found = extract::credential(&authenticator.carriers, Plus::of(authenticator), request);
         let found_in = match &found {
             Ok(Found::Present(extracted)) => extracted
                 .carrier
@@ -226,6 +226,7 @@ impl Attempt {
                 let reason = rejection.as_str().to_owned();
                 ("rejected", Some(reason), Who::default())
             }
+            Some(Outcome::Throttled(_)) => ("throttled", None, Who::default()),
             Some(Outcome::Unavailable(source)) => {
                 ("unavailable", Some(source.to_string()), Who::default())
             }

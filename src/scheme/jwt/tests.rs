@@ -240,7 +240,7 @@ fn judge_published(made: &Value, set: &str, library: &str) {
         };
         key(algorithm, material)
     });
-    let jwt = Jwt::new(config(keys.into())).unwrap();
+    let jwt = jwt(config(keys.into())).unwrap();
     let cases = made["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 4 * Algorithm::ALL.len());
     for case in cases {
