@@ -79,6 +79,7 @@ command -v cargo >/dev/null 2>&1 || {
 if [ -z "${1:-}" ]; then
   "$(dirname "$0")/setup-paths.sh"
   "$(dirname "$0")/setup-conformance.sh"
+  "$(dirname "$0")/setup-socketio.sh"
 fi
 
 if [ "${#missing[@]}" -gt 0 ]; then

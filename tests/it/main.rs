@@ -49,6 +49,9 @@ mod first_message;
 /// Plain HTTP is carried to the backend and back unharmed.
 #[cfg(test)]
 mod http;
+/// IMKIT: client keys, the API key, and who may do what.
+#[cfg(test)]
+mod imkit;
 /// JSON Web Tokens, the verdict cache, and keys that go away.
 #[cfg(test)]
 mod jwt;
@@ -92,6 +95,10 @@ mod sessions;
 /// The configurations of `conf/` for other systems.
 #[cfg(test)]
 mod shipped;
+/// The real Socket.IO on both sides.
+#[cfg(test)]
+#[path = "../socketio/socketio.rs"]
+mod socketio;
 /// Listeners with TLS, their certificates, and routes that require it.
 #[cfg(test)]
 mod tls;

@@ -33,8 +33,6 @@ socket.on('disconnect', (reason, details) => {
   say('disconnect', reason, details?.context?.code ?? null);
   process.exit();
 });
-// The engine's close event has the code of the Close frame.
-socket.io.engine.on('close', (reason, details) => say('closed', reason, details?.context?.code ?? null));
 
 const act = {
   emit: async (event, ...args) => { socket.emit(event, ...args); },

@@ -29,8 +29,14 @@ pub(crate) struct Process {
 impl Process {
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with_input(command, Stdio::null())
+    }
+
+    /// The same, with this on its standard input.
+    #[track_caller]
+    pub(crate) fn start_with_input(command: &mut Command, input: impl Into<Stdio>) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
