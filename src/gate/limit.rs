@@ -3,6 +3,8 @@
 //! Only what is permitted is counted. So nobody uses up what is another's without being let in, and
 //! what a request costs that is refused is the business of `throttle` and of connection limits.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::clock::Steady;
@@ -80,8 +82,13 @@ fn key(
         LimitBy::ClientIp => Ok(limiter.key(Network::of(request.client))),
         LimitBy::Json { pointer } => {
             check_announced(request.head)?;
-            let named = named_in(body, pointer).ok_or(Denial::UnfitBody(UnfitBody::Malformed))?;
-            Ok(limiter.key(named))
+            match named_in(body, pointer) {
+                Some(Named::One(name)) => Ok(limiter.key(name)),
+                // Some requests of a route need not have it. Who leaves it out shares with nobody but
+                // their own network, so that none can use up what is everybody's.
+                Some(Named::Nobody) => Ok(limiter.key((Network::of(request.client), "nobody"))),
+                None => Err(Denial::UnfitBody(UnfitBody::Malformed)),
+            }
         }
         LimitBy::Path { segment } => {
             let value = request.segment(*segment).unwrap_or_default();
@@ -130,22 +137,38 @@ fn is_plain_json(media_type: &[u8]) -> bool {
         })
 }
 
+/// By whom a body asks to be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// An object on the way has no such member, under any name that some reader would take for it.
+    Nobody,
+    One(String),
+}
+
 /// What stands at the pointer, so that whatever some upstream would take for equal is equal.
 ///
 /// `None` if that is no string and no whole number, or if another reader could find something else:
 /// a key twice, or one that differs only in case or marks (Go and fastjson take it as well).
-pub fn named_in(body: &[u8], pointer: &str) -> Option<String> {
+pub fn named_in(body: &[u8], pointer: &str) -> Option<Named> {
     let whole = json::value(body).ok()?;
+    let is_missing = Cell::new(false);
     let found = json::walk(&whole, pointer, |step| match step {
         Step::Key { object, key } => {
             let folded = bare(key);
-            object.keys().filter(|other| bare(other) == folded).count() == 1
+            let alike = object.keys().filter(|other| bare(other) == folded).count();
+            is_missing.set(alike == 0);
+            alike == 1
         }
         Step::Index => true,
-    })?;
+    });
+    let Some(found) = found else {
+        return is_missing.get().then_some(Named::Nobody);
+    };
     match found {
-        Value::String(text) => Some(folded(text)),
-        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Value::String(text) => Some(Named::One(folded(text))),
+        Value::Number(number) if number.is_i64() || number.is_u64() => {
+            Some(Named::One(number.to_string()))
+        }
         Value::Array(_) | Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_) => {
             None
         }

@@ -249,7 +249,7 @@ fn dechunk<'b>(
 
 /// Whatever a body is counted by, every other reader finds the same there, and none finds two.
 pub(crate) fn json_name(bytes: &[u8]) {
-    let Some(name) = limit::named_in(bytes, "/client/id") else {
+    let Some(limit::Named::One(name)) = limit::named_in(bytes, "/client/id") else {
         return;
     };
     // It takes the last of several.

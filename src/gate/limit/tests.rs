@@ -135,12 +135,26 @@ fn equal_names_in_bodies_are_counted_as_one_however_they_are_written() {
 }
 
 #[test]
-fn a_body_that_names_nobody_in_one_way_is_refused() {
+fn a_body_without_the_member_is_counted_by_its_network() {
+    let counter = Counter::new();
+    let told = |client: &str, body: &str| {
+        let lines = "POST /body HTTP/1.1\nContent-Type: application/json";
+        counter.send_with(lines, client, body.as_bytes())
+    };
+    assert_eq!(told("192.0.2.1", r#"{"grant_type":"password"}"#), "passes");
+    assert_eq!(told("192.0.2.1", r#"{"client":{}}"#), "429 limited");
+    assert_eq!(told("192.0.2.2", r#"{"client":{}}"#), "passes");
+    let named = r#"{"client":{"id":"shop"}}"#;
+    assert_eq!(told("192.0.2.1", named), "passes", "counted apart");
+}
+
+#[test]
+fn a_body_that_could_name_another_is_refused() {
     let counter = Counter::new();
     for (case, body) in [
         ("nothing", ""),
         ("no JSON", "client=shop"),
-        ("no such member", r#"{"client":{}}"#),
+        ("no object", r#"{"client":["id"]}"#),
         ("a member in another case", r#"{"client":{"ID":"shop"}}"#),
         ("twice", r#"{"client":{"id":"a","id":"b"}}"#),
         ("twice, escaped", r#"{"client":{"id":"a","\u0069d":"b"}}"#),
@@ -219,7 +233,7 @@ proptest! {
         let object = serde_json::json!({ other: "x", "client_id": name });
         let body = object.to_string();
         if let Some(found) = named_in(body.as_bytes(), "/client_id") {
-            prop_assert_eq!(found, folded(&name));
+            prop_assert_eq!(found, Named::One(folded(&name)));
         }
     }
 }

@@ -52,7 +52,10 @@ fn users_come_with_tokens_of_both_kinds() {
         });
         let mut client = RawClient::connect(address);
         match body {
-            Some(body) => client.send(post(path, &token, body.as_bytes())),
+            Some(body) => {
+                let headers = format!("{token}Content-Type: application/json\r\n");
+                client.send(post(path, &headers, body.as_bytes()));
+            }
             None => return client.get(path, &token),
         }
         client.answer()
