@@ -16,6 +16,10 @@ const MODULES: [&str; 7] = [
     "tls::",
 ];
 
+/// What these words match besides, and the reference has nothing to do with: the gate learns tokens
+/// in its own exchange, and what `imkit::keys` looks for in the log pingora's own lines may show.
+const OTHERS: [&str; 3] = ["other_exchange", "sa_token::learned", "imkit::"];
+
 /// A test that the reference does not pass.
 struct Difference {
     test: &'static str,
@@ -128,7 +132,9 @@ const DIFFERENCES: [Difference; 13] = [
 
 #[test]
 fn the_reference_passes_the_tests_of_the_gate_but_for_a_closed_list() {
-    let (passed, mut failures) = run(&[&MODULES[..], &["--skip", "other_exchange"]].concat(), 12);
+    let skipped = OTHERS.into_iter().flat_map(|test| ["--skip", test]);
+    let filters: Vec<&str> = MODULES.into_iter().chain(skipped).collect();
+    let (passed, mut failures) = run(&filters, 12);
     assert!(passed.len() > 150, "the tests ran: {passed:?}");
     // A test that fails beside so many others has a second chance alone: a difference stays one.
     failures.retain(|test, _| {

@@ -174,7 +174,7 @@ fn a_store_that_restarts_empty_costs_nobody_a_session() {
 #[test]
 fn a_store_that_hangs_costs_nobody_a_session() {
     let (redis, backends) = (Redis::start(), Backends::start());
-    let policy = POLICY.replace("prefix:", "timeout: 3s, prefix:");
+    let policy = POLICY.replace("prefix: \"chat:\"", "timeout: 3s, prefix: \"chat:\"");
     let gates = [(); 3].map(|()| replica_of(&policy, &redis, &backends).start());
     gates.iter().for_each(wait_until_up);
     let mut lasting = client(&gates[0], "/one", &token("7")).connect();
