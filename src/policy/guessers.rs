@@ -3,9 +3,9 @@
 //! Whoever makes up tokens has a remote side asked about each of them. So each client has an
 //! allowance that fills up evenly, and only what turns out to be a guess is charged to it: many users
 //! behind one address do not stand in each other's way, except in the moment in which all their
-//! tokens are asked about at once. An IPv4 address is a client, and so is a network of 64 bits.
+//! tokens are asked about at once.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use crate::clock::UnixTime;
+use crate::request::Network;
 use crate::scheme::Guesses;
 
 /// Clients that are kept in mind; about 150 bytes each. The one that was seen longest ago is
@@ -23,7 +24,7 @@ const MOST: u64 = 50_000;
 #[derive(Debug)]
 pub(super) struct Guessers {
     guesses: Guesses,
-    clients: Cache<IpAddr, Arc<Mutex<Allowance>>>,
+    clients: Cache<Network, Arc<Mutex<Allowance>>>,
 }
 
 /// What a client has left.
@@ -51,7 +52,7 @@ impl Guessers {
     pub(super) fn charge(&self, client: IpAddr, now: UnixTime) -> Result<(), Duration> {
         let allowance = self
             .clients
-            .entry(network(client))
+            .entry(Network::of(client))
             .or_insert_with(|| {
                 Arc::new(Mutex::new(Allowance {
                     left: self.guesses.count,
@@ -85,7 +86,7 @@ impl Guessers {
 
     /// Gives one back.
     pub(super) fn refund(&self, client: IpAddr) {
-        if let Some(allowance) = self.clients.get(&network(client)) {
+        if let Some(allowance) = self.clients.get(&Network::of(client)) {
             let mut allowance = allowance.lock();
             allowance.left = allowance.left.saturating_add(1).min(self.guesses.count);
         }
@@ -94,14 +95,6 @@ impl Guessers {
     /// The time in which one fills up; whole milliseconds, as the clock has them.
     fn each(&self) -> Duration {
         (self.guesses.per / self.guesses.count.max(1)).max(Duration::from_millis(1))
-    }
-}
-
-/// Who counts as one client.
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        v4 @ IpAddr::V4(_) => v4,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
 }
 
@@ -153,21 +146,5 @@ mod tests {
             .filter(|_| guessers.charge(client, now).is_ok())
             .count();
         assert_eq!(left, 2);
-    }
-
-    #[test]
-    fn a_client_is_an_address_or_a_network() {
-        for (one, other, same) in [
-            ("2001:db8::1", "2001:db8::ffff:1", true),
-            ("2001:db8::1", "2001:db8:0:1::1", false),
-            ("192.0.2.1", "192.0.2.2", false),
-            ("::ffff:192.0.2.1", "192.0.2.1", true),
-        ] {
-            assert_eq!(
-                network(ip(one)) == network(ip(other)),
-                same,
-                "{one} {other}"
-            );
-        }
     }
 }
