@@ -1,7 +1,7 @@
 //! Credentials that come in the first message of a socket: what the handshake is judged by, and
 //! where in the message they are.
 //!
-//! [`awaited`] is asked when the handshake is there, [`extract()`] when the message is. What lies
+//! [`await_it`] is asked when the handshake is there, [`extract()`] when the message is. What lies
 //! between them, [`Entrance`], is all that is kept of the handshake for the second judgement; it
 //! holds no credential, and neither does the [`Provisional`] permit that opens the way to the
 //! upstream for those protocols in which the server speaks first.
