@@ -8,6 +8,7 @@
 mod credentials;
 
 mod easemob;
+mod imkit;
 mod zego;
 
 use base64::Engine as _;

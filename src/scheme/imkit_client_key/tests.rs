@@ -388,3 +388,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn shared_vectors_are_those_that_are_listed_or_signed() {
+    let [published, made] = [0, 1]
+        .map(|at| crate::scheme::vectors::setting(&format!("/imkit_client_key/cases/{at}/token")));
+    let known = verifier(vec![
+        listed("listed", &[(&published, None)]),
+        signed("signed", &[("imkit-test-secret", None)], None),
+    ]);
+    assert_eq!(judged(&known, &published, NOW), "listed");
+    assert_eq!(judged(&known, &made, NOW), "signed");
+    let unknown = verifier(vec![signed("other", &[("another", None)], None)]);
+    for key in [&published, &made] {
+        assert!(unknown.check(key.as_bytes(), NOW).is_err());
+    }
+}
