@@ -224,6 +224,17 @@ pub enum Judgement {
     AskRemote,
 }
 
+#[cfg(test)]
+impl Judgement {
+    #[track_caller]
+    pub(crate) fn settled(self) -> Result<Verified, Rejection> {
+        match self {
+            Self::Settled(outcome) => outcome,
+            Self::AskRemote => panic!("a remote side is to be asked"),
+        }
+    }
+}
+
 /// A proof, and for how long it holds.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -457,6 +468,25 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Whether somebody has done this to a credential that was good. All others may be the work of
+    /// time, or were so from the beginning.
+    pub const fn is_withdrawal(self) -> bool {
+        match self {
+            Self::Banned | Self::KickedOut | Self::Replaced | Self::Revoked => true,
+            Self::BadSignature
+            | Self::DoubledPrefix
+            | Self::Expired
+            | Self::Malformed
+            | Self::NotYetValid
+            | Self::UnknownKey
+            | Self::WrongAlgorithm
+            | Self::WrongApp
+            | Self::WrongAudience
+            | Self::WrongIssuer
+            | Self::WrongPrincipal => false,
+        }
+    }
+
     /// Whether time or a change elsewhere could make the same credential good.
     ///
     /// Only what can never become good is kept in the negative cache.

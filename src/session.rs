@@ -94,20 +94,12 @@ impl CloseReason {
 
     /// What is told of a credential that was good once, or `otherwise`.
     const fn withdrawn(rejection: Rejection, otherwise: Self) -> Self {
-        match rejection {
-            Rejection::Banned | Rejection::KickedOut | Rejection::Revoked => Self::Revoked,
-            Rejection::Replaced => Self::Replaced,
-            Rejection::BadSignature
-            | Rejection::DoubledPrefix
-            | Rejection::Expired
-            | Rejection::Malformed
-            | Rejection::NotYetValid
-            | Rejection::UnknownKey
-            | Rejection::WrongAlgorithm
-            | Rejection::WrongApp
-            | Rejection::WrongAudience
-            | Rejection::WrongIssuer
-            | Rejection::WrongPrincipal => otherwise,
+        if matches!(rejection, Rejection::Replaced) {
+            Self::Replaced
+        } else if rejection.is_withdrawal() {
+            Self::Revoked
+        } else {
+            otherwise
         }
     }
 

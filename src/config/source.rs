@@ -6,7 +6,7 @@
 use super::cursor::{Cursor, Fields, Keys};
 use super::findings::unreadable;
 use super::{spelling, spring};
-use crate::secret::Secret;
+use crate::secret::{Digest, Secret};
 
 /// The keys of every secret.
 pub(super) const SECRET: Keys = Keys {
@@ -36,6 +36,19 @@ pub(super) fn from_fields(fields: &Fields<'_>) -> Option<Secret> {
         return None;
     }
     Some(secret)
+}
+
+/// The digest of a key that requests carry as it is, among further keys.
+pub(super) fn key_digest(fields: &Fields<'_>) -> Option<Digest> {
+    let key = from_fields(fields)?;
+    if key.expose().iter().any(u8::is_ascii_control) {
+        fields.problem(
+            "expected a key without control characters, such as a second line end: \
+             no request can carry one",
+        );
+        return None;
+    }
+    Some(Digest::of(key.expose()))
 }
 
 /// What anyone may see, such as a public key.

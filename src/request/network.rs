@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// An IPv4 address, or the 64 bits of IPv6 that one client commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Network {
     V4(u32),
     V6(u128),

@@ -7,7 +7,7 @@
 //! fewer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::clock::UnixTime;
+use crate::request::Network;
 use crate::scheme::Rejection;
 use crate::scheme::learner::Told;
 use crate::scheme::sa_token::StoreError;
@@ -52,21 +53,15 @@ pub struct Fact {
     pub confirmed: bool,
 }
 
-/// Whoever brings tokens: an IPv4 address, or an IPv6 network of 64 bits. `None` is the gate itself.
+/// Whoever brings tokens. `None` is the gate itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Client(Option<IpAddr>);
+pub struct Client(Option<Network>);
 
 impl Client {
     pub const GATE: Self = Self(None);
 
     pub fn of(address: IpAddr) -> Self {
-        Self(Some(match address.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-        }))
+        Self(Some(Network::of(address)))
     }
 }
 

@@ -148,7 +148,7 @@ impl List<'_> {
     fn digests(&mut self, fields: &Fields<'_>) -> (Option<Digest>, Vec<(Digest, UnixTime)>) {
         let secret = fields.optional("secret", |secret| source::map(secret, &SECRET));
         let current = match (fields.get("secret"), fields.get("sha256")) {
-            (Some(_), None) => secret.as_ref().and_then(secret_digest),
+            (Some(_), None) => secret.as_ref().and_then(source::key_digest),
             (None, Some(digest)) => written_digest(&digest),
             (Some(_), Some(digest)) => {
                 digest.problem("`secret` and `sha256` exclude each other");
@@ -180,7 +180,7 @@ impl List<'_> {
                 digest.problem("a secret and `sha256` exclude each other");
                 None
             }
-            None => secret_digest(&fields),
+            None => source::key_digest(&fields),
         };
         let digest = digest.filter(|digest| self.is_new(cursor, *digest))?;
         Some((digest, not_after?))
@@ -194,18 +194,6 @@ impl List<'_> {
         }
         is_new
     }
-}
-
-fn secret_digest(fields: &Fields<'_>) -> Option<Digest> {
-    let secret = source::from_fields(fields)?;
-    if secret.expose().iter().any(u8::is_ascii_control) {
-        fields.problem(
-            "expected a key without control characters, such as a second line end: \
-             no request can carry one",
-        );
-        return None;
-    }
-    Some(Digest::of(secret.expose()))
 }
 
 fn written_digest(cursor: &Cursor<'_>) -> Option<Digest> {

@@ -87,9 +87,9 @@ fn listed(fields: &Fields<'_>, place: &Cursor<'_>) -> Option<imkit_client_key::K
             continue;
         };
         let end = older.required("not_after").and_then(|end| end.timestamp());
-        keys.extend(digest(&older).zip(end.map(Some)));
+        keys.extend(source::key_digest(&older).zip(end.map(Some)));
     }
-    keys.push((digest(&inside)?, None));
+    keys.push((source::key_digest(&inside)?, None));
     Some(imkit_client_key::Keys::Listed(keys))
 }
 
@@ -99,18 +99,6 @@ fn one_or_more<'a>(cursor: &Cursor<'a>) -> Vec<Cursor<'a>> {
         Some(_) => vec![cursor.clone()],
         None => cursor.list().unwrap_or_default(),
     }
-}
-
-fn digest(fields: &Fields<'_>) -> Option<Digest> {
-    let key = source::from_fields(fields)?;
-    if key.expose().iter().any(u8::is_ascii_control) {
-        fields.problem(
-            "expected a key without control characters, such as a second line end: \
-             no request can carry one",
-        );
-        return None;
-    }
-    Some(Digest::of(key.expose()))
 }
 
 fn signed(fields: &Fields<'_>) -> Option<imkit_client_key::Keys> {

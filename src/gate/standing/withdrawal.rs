@@ -129,7 +129,7 @@ impl Standing {
         proof.kept = None;
         // Its time is over, as was known. How long the session may stay after that is said elsewhere.
         let is_at_its_end = proof.verified.not_after.is_some_and(|end| end <= now);
-        if is_at_its_end && !is_said_of_it(rejection) {
+        if is_at_its_end && !rejection.is_withdrawal() {
             return false;
         }
         proof.withdrawn = Some(rejection);
@@ -187,23 +187,5 @@ pub(super) fn without_grace(verified: &Arc<Verified>) -> Arc<Verified> {
             ..Verified::clone(verified)
         }),
         Some(_) | None => Arc::clone(verified),
-    }
-}
-
-/// Whether somebody has done this to the login. All other rejections may be the work of time.
-fn is_said_of_it(rejection: Rejection) -> bool {
-    match rejection {
-        Rejection::Banned | Rejection::KickedOut | Rejection::Replaced | Rejection::Revoked => true,
-        Rejection::BadSignature
-        | Rejection::DoubledPrefix
-        | Rejection::Expired
-        | Rejection::Malformed
-        | Rejection::NotYetValid
-        | Rejection::UnknownKey
-        | Rejection::WrongAlgorithm
-        | Rejection::WrongApp
-        | Rejection::WrongAudience
-        | Rejection::WrongIssuer
-        | Rejection::WrongPrincipal => false,
     }
 }
