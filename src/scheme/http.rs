@@ -17,6 +17,8 @@ use rustls::RootCertStore;
 use crate::scheme::fingerprint::Fingerprint;
 use crate::secret::Digest;
 
+#[cfg(test)]
+pub(crate) mod testing;
 mod url;
 
 pub(super) use url::ENCODED as FORM_ENCODED;

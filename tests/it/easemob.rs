@@ -100,6 +100,17 @@ fn ask(gate: &Gate, path: &str, token: &str) -> Answer {
     gate.get(path, &format!("Authorization: Bearer {token}\r\n"))
 }
 
+/// A gate that has learned nothing itself, and the tokens of an app and of its user Alice that
+/// another has seen given out.
+#[track_caller]
+fn after_a_restart(backend: &Backend) -> (Gate, String, String) {
+    let mut before = asking_gate(backend);
+    let app = app_token(&before, 600);
+    let alice = user_token(&before, &app, "alice", 600);
+    before.kill();
+    (asking_gate(backend), app, alice)
+}
+
 /// Status and reason of a refusal.
 fn refusal(gate: &Gate, path: &str, token: &str) -> (u16, String) {
     let answer = ask(gate, path, token);
@@ -229,11 +240,7 @@ fn a_token_ends_when_it_says() {
 #[test]
 fn a_new_gate_asks_about_users() {
     let backend = Backend::start();
-    let mut before = asking_gate(&backend);
-    let app = app_token(&before, 600);
-    let user = user_token(&before, &app, "alice", 600);
-    before.kill();
-    let gate = asking_gate(&backend);
+    let (gate, app, user) = after_a_restart(&backend);
     backend.take();
     assert_eq!(ask(&gate, "/org/app/me/contacts", &user).status(), 200);
     let requests = backend.take();
@@ -264,11 +271,7 @@ fn a_new_gate_asks_about_users() {
 #[test]
 fn one_user_s_token_proves_nobody_else() {
     let backend = Backend::start();
-    let mut before = asking_gate(&backend);
-    let app = app_token(&before, 600);
-    let alice = user_token(&before, &app, "alice", 600);
-    before.kill();
-    let gate = asking_gate(&backend);
+    let (gate, _, alice) = after_a_restart(&backend);
     // Bob is in the path, and it is still Alice who asks.
     assert_eq!(ask(&gate, "/org/app/of/bob", &alice).status(), 200);
     assert_eq!(backend.last().header("x-auth-subject"), Some("alice"));
@@ -293,11 +296,7 @@ fn one_user_s_token_proves_nobody_else() {
 #[test]
 fn a_backend_that_cannot_be_asked_is_no_refusal() {
     let backend = Backend::start();
-    let mut before = asking_gate(&backend);
-    let app = app_token(&before, 600);
-    let user = user_token(&before, &app, "alice", 600);
-    before.kill();
-    let gate = asking_gate(&backend);
+    let (gate, _, user) = after_a_restart(&backend);
     backend.fail(500);
     assert_eq!(ask(&gate, "/org/app/me/contacts", &user).status(), 503);
     backend.fail(0);

@@ -6,13 +6,11 @@ mod operations;
 use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 
-use super::support::Gate;
 use super::support::mint::{claims, jwt};
+use super::support::{Gate, conf};
 
 /// The shipped file before a server of the test's.
 pub(super) struct Site {
@@ -27,13 +25,8 @@ pub(super) fn site(backend: SocketAddr) -> Site {
 /// The same with a change to the file.
 pub(super) fn site_with(backend: SocketAddr, change: impl FnOnce(String) -> String) -> Site {
     let directory = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let script = root.join("scripts/conf-keys.sh");
-    let made = Command::new(script).arg(directory.path()).status();
-    assert!(made.unwrap().success(), "the keys are made");
-
-    let shipped = fs::read_to_string(root.join("conf/imkit.yaml")).unwrap();
-    let changed = change(shipped);
+    conf::make_keys(directory.path());
+    let changed = change(conf::text("imkit.yaml", &[]));
     // Where it listens and where the backend is, the builder says.
     let (builders, policy): (Vec<_>, Vec<_>) = changed
         .split_inclusive('\n')

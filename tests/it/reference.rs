@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -15,7 +14,7 @@ use super::support::raw::RawClient;
 use super::support::redis::Redis;
 use super::support::ws_backend::{End, WsBackend};
 use super::support::ws_client::WsClient;
-use super::support::{Recorder, eventually, net};
+use super::support::{Recorder, conf, eventually, net};
 
 /// The shipped file between servers of the test.
 struct Site {
@@ -29,26 +28,18 @@ struct Site {
 
 fn site() -> Site {
     let directory = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let keys = directory.path().join("keys");
-    let made = Command::new(root.join("scripts/conf-keys.sh"))
-        .arg(&keys)
-        .status();
-    assert!(made.unwrap().success(), "the keys are made");
+    conf::make_keys(&directory.path().join("keys"));
 
     let (redis, gateway, sockets) = (Redis::start(), Recorder::ok(), WsBackend::echo());
     let (address, metrics) = (net::free_address(), net::free_address());
-    let mut text = fs::read_to_string(root.join("conf/imgate.yaml")).unwrap();
-    for (shipped, ours) in [
+    let addresses = [
         ("0.0.0.0:9688", address),
         ("127.0.0.1:8080", gateway.address()),
         ("127.0.0.1:19688", sockets.address()),
         ("127.0.0.1:6379", redis.address()),
         ("127.0.0.1:9690", metrics),
-    ] {
-        assert!(text.contains(shipped), "{shipped} is in the file");
-        text = text.replace(shipped, &ours.to_string());
-    }
+    ];
+    let text = conf::text("imgate.yaml", &addresses);
     let path = directory.path().join("imgate.yaml");
     fs::write(&path, text).unwrap();
     let gate = Process::start(Command::new(binary()).arg("run").arg("-c").arg(&path));

@@ -18,7 +18,7 @@ use super::support::gate::binary;
 use super::support::process::Process;
 use super::support::raw::RawClient;
 use super::support::wire::Answer;
-use super::support::{eventually, net};
+use super::support::{conf, eventually, net};
 
 /// Tokens of one system.
 #[derive(Debug, Deserialize)]
@@ -57,13 +57,8 @@ impl Shipped {
         for (name, key) in keys {
             fs::write(directory.path().join("keys").join(name), key).unwrap();
         }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut text = fs::read_to_string(root.join("conf").join(file)).unwrap();
         let address = net::free_address();
-        for (shipped, ours) in [&[("0.0.0.0:9688", address)][..], servers].concat() {
-            assert!(text.contains(shipped), "{shipped} is in the file");
-            text = text.replace(shipped, &ours.to_string());
-        }
+        let text = conf::text(file, &[&[("0.0.0.0:9688", address)], servers].concat());
         let path = directory.path().join(file);
         fs::write(&path, text).unwrap();
         let mut gate = Process::start(Command::new(binary()).arg("run").arg("-c").arg(&path));

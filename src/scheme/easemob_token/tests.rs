@@ -170,10 +170,7 @@ fn judge(verifier: &EasemobToken, token: &str, now: UnixTime) -> Judgement {
 }
 
 fn settled(verifier: &EasemobToken, token: &str, now: UnixTime) -> Result<Verified, Rejection> {
-    match judge(verifier, token, now) {
-        Judgement::Settled(outcome) => outcome,
-        Judgement::AskRemote => panic!("there is no need to ask"),
-    }
+    judge(verifier, token, now).settled()
 }
 
 fn ask_as(

@@ -1,11 +1,10 @@
-use std::collections::VecDeque;
-
 use http::{Method, header};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::scheme::Reuse;
+use crate::scheme::http::testing::{Said, Script};
 use crate::scheme::http::{HttpError, Question, Reply};
 use crate::secret::Secret;
 
@@ -14,20 +13,20 @@ const NOW: UnixTime = UnixTime::from_secs(1_750_000_000);
 /// Answers as it is told, the last answer for ever, and keeps the questions.
 #[derive(Debug)]
 struct Server {
-    answers: Mutex<VecDeque<Result<Reply, HttpError>>>,
+    answers: Script,
     questions: Mutex<Vec<Question>>,
 }
 
 impl Server {
-    fn answering(answers: impl IntoIterator<Item = Result<Reply, HttpError>>) -> Arc<Self> {
+    fn answering(answers: impl IntoIterator<Item = Said>) -> Arc<Self> {
         Arc::new(Self {
-            answers: Mutex::new(answers.into_iter().collect()),
+            answers: Script::new(answers),
             questions: Mutex::default(),
         })
     }
 
-    fn now_answers(&self, answer: Result<Reply, HttpError>) {
-        *self.answers.lock() = [answer].into();
+    fn now_answers(&self, answer: Said) {
+        self.answers.replace(answer);
     }
 }
 
@@ -35,16 +34,9 @@ impl Server {
 impl HttpClient for Server {
     async fn ask(&self, question: Question) -> Result<Reply, HttpError> {
         self.questions.lock().push(question);
-        let mut answers = self.answers.lock();
-        let first = answers.pop_front().unwrap();
-        if answers.is_empty() {
-            answers.push_back(first.clone());
-        }
-        first
+        self.answers.next()
     }
 }
-
-type Said = Result<Reply, HttpError>;
 
 #[expect(
     clippy::unnecessary_wraps,
@@ -58,15 +50,15 @@ fn says(body: &Value) -> Said {
     })
 }
 
-fn yes() -> Result<Reply, HttpError> {
+fn yes() -> Said {
     says(&json!({ "active": true, "sub": "7" }))
 }
 
-fn no() -> Result<Reply, HttpError> {
+fn no() -> Said {
     says(&json!({ "active": false }))
 }
 
-const DOWN: Result<Reply, HttpError> = Err(HttpError::Timeout);
+const DOWN: Said = Err(HttpError::Timeout);
 
 fn login(auth: ClientAuth) -> Asking {
     Asking::Standard {

@@ -2,7 +2,6 @@
 //! other ones.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use imgate::clock::UnixTime;
@@ -14,7 +13,7 @@ use super::super::support::gate::binary;
 use super::super::support::mint::now;
 use super::super::support::process::Process;
 use super::super::support::raw::{RawClient, post};
-use super::super::support::{eventually, net};
+use super::super::support::{conf, eventually, net};
 use super::backend::Backend;
 
 const ORDER: &str =
@@ -24,21 +23,14 @@ const ORDER: &str =
 fn users_come_with_tokens_of_both_kinds() {
     let backend = Backend::start();
     let directory = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let keys = directory.path().join("keys");
-    let made = Command::new(root.join("scripts/conf-keys.sh"))
-        .arg(&keys)
-        .status();
-    assert!(made.unwrap().success(), "the keys are made");
+    conf::make_keys(&keys);
     let address = net::free_address();
-    let mut text = fs::read_to_string(root.join("conf/easemob.yaml")).unwrap();
-    for (shipped, ours) in [
+    let addresses = [
         ("127.0.0.1:9688", address),
         ("127.0.0.1:8080", backend.address()),
-    ] {
-        assert!(text.contains(shipped), "{shipped} is in the file");
-        text = text.replace(shipped, &ours.to_string());
-    }
+    ];
+    let text = conf::text("easemob.yaml", &addresses);
     let path = directory.path().join("imgate.yaml");
     fs::write(&path, text).unwrap();
     let _gate = Process::start(Command::new(binary()).arg("run").arg("-c").arg(&path));

@@ -1,11 +1,10 @@
-use std::collections::VecDeque;
-
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::*;
 use crate::credential::Credential;
+use crate::scheme::http::testing::{Said, Script};
 use crate::scheme::http::{HttpError, Reply};
 use crate::scheme::jwt::tests::{NOW, config, text, vectors};
 use crate::scheme::jwt::{Config, Jwt, Keys};
@@ -14,23 +13,23 @@ use crate::scheme::{Judgement, Verifier as _};
 /// Answers as it is told; the last answer holds.
 #[derive(Debug)]
 struct Idp {
-    answers: Mutex<VecDeque<Result<Reply, HttpError>>>,
+    answers: Script,
     asked: AtomicU64,
     /// How many questions may be answered.
     gate: Semaphore,
 }
 
 impl Idp {
-    fn answering(answers: impl IntoIterator<Item = Result<Reply, HttpError>>) -> Arc<Self> {
+    fn answering(answers: impl IntoIterator<Item = Said>) -> Arc<Self> {
         Arc::new(Self {
-            answers: Mutex::new(answers.into_iter().collect()),
+            answers: Script::new(answers),
             asked: AtomicU64::new(0),
             gate: Semaphore::new(1_000),
         })
     }
 
-    fn now_answers(&self, answer: Result<Reply, HttpError>) {
-        *self.answers.lock() = [answer].into();
+    fn now_answers(&self, answer: Said) {
+        self.answers.replace(answer);
     }
 
     fn asked(&self) -> u64 {
@@ -43,16 +42,9 @@ impl HttpClient for Idp {
     async fn ask(&self, _: Question) -> Result<Reply, HttpError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.gate.acquire().await.unwrap().forget();
-        let mut answers = self.answers.lock();
-        let first = answers.pop_front().unwrap();
-        if answers.is_empty() {
-            answers.push_back(first.clone());
-        }
-        first
+        self.answers.next()
     }
 }
-
-type Said = Result<Reply, HttpError>;
 
 /// The public keys of the vectors for these algorithms, each named as its algorithm.
 #[expect(

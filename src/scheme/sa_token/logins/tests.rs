@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::*;
 use crate::credential::Credential;
+use crate::scheme::Verifier as _;
 use crate::scheme::learner::Learner as _;
 use crate::scheme::sa_token::{Config, Mint, Mixin, SaToken, Sessions, mint};
-use crate::scheme::{Judgement, Verifier as _};
 use crate::secret::Secret;
 
 const NOW: UnixTime = UnixTime::from_millis(1_750_000_000_000);
@@ -60,10 +60,8 @@ fn learn(verifier: &SaToken, body: &str) -> Result<bool, Lost> {
 }
 
 fn judge(verifier: &SaToken, token: &str, now: UnixTime) -> Result<Verified, Rejection> {
-    match verifier.judge(&Credential::single(token.as_bytes()), now) {
-        Judgement::Settled(outcome) => outcome,
-        Judgement::AskRemote => panic!("there is nobody to ask"),
-    }
+    let credential = Credential::single(token.as_bytes());
+    verifier.judge(&credential, now).settled()
 }
 
 #[test]
