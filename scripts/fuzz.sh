@@ -31,9 +31,10 @@ fi
 # Each target runs on its own seeds; the readers also on those of the parser they compare.
 seeds_of() {
   case "$1" in
-  head_request | request_readers | syntax) echo request_readers head_request ;;
+  head_request | request_readers) echo request_readers head_request ;;
   head_response | response_readers) echo response_readers head_response ;;
   body | body_readers) echo body ;;
+  configuration) echo ../../config ../../../conf ;;
   *) echo "$1" ;;
   esac
 }

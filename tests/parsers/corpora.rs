@@ -5,17 +5,27 @@ use crate::{targets, tokens};
 
 /// Runs every file in the corpus of a target.
 fn run(target: &str, run: fn(&[u8])) {
+    let seeds = seeds(target);
+    for (name, bytes) in &seeds {
+        println!("{name}");
+        run(bytes);
+    }
+    assert!(seeds.len() >= 10, "{target} has {} seeds", seeds.len());
+}
+
+/// The files of a corpus, with their names.
+pub(crate) fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fuzz/corpus")
         .join(target);
-    let mut seeds = 0;
-    for file in fs::read_dir(&folder).unwrap() {
-        let path = file.unwrap().path();
-        println!("{}", path.display());
-        run(&fs::read(&path).unwrap());
-        seeds += 1;
-    }
-    assert!(seeds >= 10, "{} holds {seeds} seeds", folder.display());
+    let mut seeds: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
+        .collect();
+    seeds.sort();
+    seeds
 }
 
 #[test]
@@ -33,6 +43,22 @@ fn seeds_of_head_response() {
 #[test]
 fn seeds_of_body() {
     run("body", targets::body);
+}
+
+#[test]
+fn seeds_of_configuration() {
+    run("../../config", targets::configuration);
+    run("../../../conf", targets::configuration);
+}
+
+#[test]
+fn seeds_of_frames() {
+    run("frames", targets::frames);
+}
+
+#[test]
+fn seeds_of_routes() {
+    run("routes", targets::routes);
 }
 
 #[test]
@@ -101,15 +127,10 @@ fn seeds_of_zego_token04() {
 /// If nothing were let in any more, nothing would be compared.
 #[test]
 fn some_seeds_are_tokens_that_are_let_in() {
-    let seeds = |target: &str, is_let_in: fn(&[u8]) -> bool| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fuzz/corpus")
-            .join(target);
-        let files = fs::read_dir(folder).unwrap();
-        files
-            .filter(|file| is_let_in(&fs::read(file.as_ref().unwrap().path()).unwrap()))
-            .count()
+    let let_in = |target: &str, is_let_in: fn(&[u8]) -> bool| {
+        let seeds = seeds(target).into_iter();
+        seeds.filter(|(_, bytes)| is_let_in(bytes)).count()
     };
-    assert!(seeds("easemob_dynamic", tokens::easemob_dynamic) >= 5);
-    assert!(seeds("zego_token04", tokens::zego_token04) >= 5);
+    assert!(let_in("easemob_dynamic", tokens::easemob_dynamic) >= 5);
+    assert!(let_in("zego_token04", tokens::zego_token04) >= 5);
 }

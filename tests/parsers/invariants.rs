@@ -3,7 +3,7 @@
 use imgate::gate::limit;
 use imgate::proxy::syntax;
 use imgate::wire::body::{Body, BodyError, Dechunk, Framing, Side};
-use imgate::wire::frames::Sender;
+use imgate::wire::frames::{Frames, Sender};
 use imgate::wire::head::{self, HeadError, HeadLimits, Headers, RequestHead, ResponseHead};
 use imgate::wire::message::{Budget, Kind, Message, MessageError, Messages};
 
@@ -266,4 +266,29 @@ pub(crate) fn json_name(bytes: &[u8]) {
             1
         );
     }
+}
+
+/// Frames read by `max_take` are the frames read at once. The first byte says whose they are.
+pub(crate) fn frames(bytes: &[u8]) {
+    let Some((whose, mut rest)) = bytes.split_first() else {
+        return;
+    };
+    let sender = if whose % 2 == 0 {
+        Sender::Client
+    } else {
+        Sender::Server
+    };
+    let mut whole = Frames::new(sender);
+    let outcome = whole.feed(rest);
+    let mut frames = Frames::new(sender);
+    while !rest.is_empty() {
+        let (read, after) = rest.split_at(frames.max_take().min(rest.len()));
+        if let Err(error) = frames.feed(read) {
+            return assert_eq!(outcome, Err(error));
+        }
+        rest = after;
+    }
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(whole.between_messages(), frames.between_messages());
+    assert_eq!(whole.saw_close(), frames.saw_close());
 }

@@ -1,6 +1,6 @@
 //! The proof of the parsers: what they accept, others read alike, and nothing makes them fail.
 //!
-//! `readers`, `invariants`, `tokens`, `issued` and `targets` are shared with the fuzz targets in `tests/fuzz`, whose corpora run
+//! `readers`, `invariants`, `tokens`, `issued`, `policies` and `targets` are shared with the fuzz targets in `tests/fuzz`, whose corpora run
 //! here as ordinary tests.
 
 // The modules are marked as test code, as clippy's leave to unwrap asks for it.
@@ -17,6 +17,15 @@ mod invariants;
 /// What holds for tokens of others, and for the answers that give them out.
 #[cfg(test)]
 mod issued;
+/// Every target's seeds, spoiled in a hundred thousand ways.
+#[cfg(test)]
+mod mutations;
+/// Spoils good inputs.
+#[cfg(test)]
+mod mutator;
+/// What holds for configurations and routes.
+#[cfg(test)]
+mod policies;
 /// Messages made at random, most of them good, some of them spoiled.
 #[cfg(test)]
 mod properties;

@@ -1,6 +1,6 @@
 //! One function for each fuzz target: what it does with its input.
 
-use super::{credentials, invariants, issued, readers, tokens};
+use super::{credentials, invariants, issued, policies, readers, tokens};
 
 pub(crate) fn head_request(bytes: &[u8]) {
     invariants::request(bytes);
@@ -12,6 +12,18 @@ pub(crate) fn head_response(bytes: &[u8]) {
 
 pub(crate) fn body(bytes: &[u8]) {
     invariants::body(bytes);
+}
+
+pub(crate) fn configuration(bytes: &[u8]) {
+    policies::configuration(bytes);
+}
+
+pub(crate) fn frames(bytes: &[u8]) {
+    invariants::frames(bytes);
+}
+
+pub(crate) fn routes(bytes: &[u8]) {
+    policies::routes(bytes);
 }
 
 pub(crate) fn introspection(bytes: &[u8]) {

@@ -5,6 +5,7 @@ mod parsers {
     mod credentials;
     mod invariants;
     mod issued;
+    mod policies;
     mod readers;
     pub(crate) mod targets;
     mod tokens;
@@ -21,7 +22,7 @@ macro_rules! targets {
 }
 
 targets!(
-    body body_readers easemob_dynamic easemob_token head_request head_response imkit_client_key
-    introspection json_name jwks messages request_readers response_readers socketio token_answer
-    zego_token04
+    body body_readers configuration easemob_dynamic easemob_token frames head_request head_response
+    imkit_client_key introspection json_name jwks messages request_readers response_readers routes
+    socketio token_answer zego_token04
 );
