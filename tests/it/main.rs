@@ -46,6 +46,9 @@ mod explain;
 /// Credentials in the first message of a socket.
 #[cfg(test)]
 mod first_message;
+/// Enemies with time: spoiled messages and slow clients by the thousand.
+#[cfg(test)]
+mod hostile;
 /// Plain HTTP is carried to the backend and back unharmed.
 #[cfg(test)]
 mod http;
@@ -64,6 +67,10 @@ mod limits;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;
+/// Spoils good inputs.
+#[cfg(test)]
+#[path = "../parsers/mutator.rs"]
+mod mutator;
 /// The same exchanges through the gate's own code and through pingora-proxy.
 #[cfg(test)]
 mod other_exchange;
