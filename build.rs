@@ -5,7 +5,11 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=IMGATE_REVISION");
-    println!("cargo::rerun-if-changed=.git/HEAD");
+    println!("cargo::rerun-if-changed=build.rs");
+    // Not `.git/HEAD`: in a worktree `.git` is a file, and what is not there would be rebuilt always.
+    if let Some(head) = output("git", &["rev-parse", "--git-path", "HEAD"]) {
+        println!("cargo::rerun-if-changed={head}");
+    }
     let revision = env::var("IMGATE_REVISION")
         .ok()
         .or_else(|| output("git", &["rev-parse", "--short=12", "HEAD"]));
