@@ -34,6 +34,9 @@ mod clock;
 #[cfg(test)]
 #[path = "../conformance/conformance.rs"]
 mod conformance;
+/// What the documents say of tests.
+#[cfg(test)]
+mod documents;
 /// How the gate leaves: what is still served, who is told when, and what a second signal does.
 #[cfg(test)]
 mod drain;
