@@ -148,13 +148,11 @@ impl Exchange {
 
     /// Reads the body, records it, and gives it back.
     pub(crate) fn read_body(&mut self) -> Vec<u8> {
-        // A client that goes away within its body is the gate's business, not the backend's.
-        let body = self
-            .wire
-            .framed_body(&self.head)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        // A client that goes away within its body is the gate's business, not the backend's. What has
+        // come of it is not the next request.
+        let read = self.wire.framed_body(&self.head);
+        self.ended |= read.is_err();
+        let body = read.ok().flatten().unwrap_or_default();
         if let Some(received) = self.record.requests.lock().get_mut(self.index) {
             received.body.clone_from(&body);
         }
