@@ -33,6 +33,7 @@ mod spelling;
 mod spring;
 mod store;
 mod strength;
+mod throttle;
 mod tls;
 mod tree;
 mod yaml;
@@ -139,10 +140,11 @@ const ROOT: Keys = Keys {
         "routes",
         "shutdown",
         "store",
+        "throttle",
         "upstreams",
         "workers",
     ],
-    later: &["mode", "throttle"],
+    later: &["mode"],
 };
 
 fn decode(root: &Cursor<'_>) -> Document {
@@ -163,6 +165,7 @@ fn decode(root: &Cursor<'_>) -> Document {
         revocations: Vec::new(),
         shutdown: ShutdownRule::default(),
         store: Store::default(),
+        throttle: None,
         warnings: Vec::new(),
     };
     let Some(fields) = root.map(&ROOT) else {
@@ -196,7 +199,9 @@ fn decode(root: &Cursor<'_>) -> Document {
     document.revocations = fields.or_default("revocations", Vec::new(), revocations::revocations);
     document.shutdown = fields.or_default("shutdown", document.shutdown, shutdown::shutdown);
     document.store = fields.or_default("store", document.store, store::store);
+    document.throttle = fields.optional("throttle", throttle::throttle);
     document.workers = fields.optional("workers", |number| number.integer(1..=MAX_WORKERS));
+    throttle::warn_of_balancers(&document, root);
     document
 }
 

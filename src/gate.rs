@@ -17,8 +17,10 @@ use crate::config::document::Combine;
 use crate::credential::{About, Credential};
 use crate::policy::Policy;
 use crate::policy::authenticator::{AuthenticatorId, Lookup};
+use crate::policy::counts::Key;
 use crate::policy::requirement::{self, Judged, Outcome, Requirement, Unmet};
 use crate::policy::route::{Route, Unrouted};
+use crate::policy::throttle::Asker;
 use crate::request::Request;
 use crate::revocation::Suspect;
 use crate::scheme::Rejection;
@@ -33,6 +35,7 @@ pub mod limit;
 pub mod permit;
 mod readings;
 pub mod standing;
+pub mod throttle;
 
 use claims::Claims;
 use denial::{Denial, Refusal};
@@ -47,6 +50,8 @@ pub struct Decision<T> {
     pub route: Option<Arc<Route>>,
     /// Which authenticators were asked, and whether they had to think.
     pub lookups: Lookups,
+    /// The bad credentials, by what their failures are counted.
+    pub failed: Failed,
     pub outcome: Result<T, Denial>,
 }
 
@@ -66,6 +71,9 @@ pub enum Ruling<'r> {
 /// One entry per authenticator that judged a credential.
 pub type Lookups = SmallVec<[(AuthenticatorId, Lookup); 2]>;
 
+/// One entry per bad credential. Empty where nobody counts them.
+pub type Failed = SmallVec<[Key; 2]>;
+
 /// What the request says about becoming a WebSocket (RFC 6455 §4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
@@ -80,6 +88,7 @@ pub enum Handshake {
 #[derive(Debug, Default)]
 struct Notes {
     lookups: Lookups,
+    failed: Failed,
     /// The outcomes one by one, where somebody asks for them.
     judged: Option<Vec<Judged>>,
 }
@@ -126,6 +135,7 @@ async fn decide_noting<'r>(
     Decision {
         route: Some(route),
         lookups: std::mem::take(&mut notes.lookups),
+        failed: std::mem::take(&mut notes.failed),
         outcome,
     }
 }
@@ -161,6 +171,7 @@ pub async fn decide_message<'m>(
     Decision {
         route: Some(route),
         lookups: notes.lookups,
+        failed: notes.failed,
         outcome,
     }
 }
@@ -188,6 +199,7 @@ impl<T> Decision<T> {
         Self {
             route: None,
             lookups: Lookups::new(),
+            failed: Failed::new(),
             outcome: Err(denial),
         }
     }
@@ -299,11 +311,14 @@ async fn admit<'r>(
     let means = Means {
         fresh,
         device: device::claimed_name(device_rule, claimed.as_ref()),
-        client,
+        asker: policy.asker(client),
         app: route.app_in_path.map(|place| place.app_key(path)),
         user: route.user_in_path(path),
     };
     let judged = authenticate_all(policy, &extracted, &means, now, &mut notes.lookups).await;
+    if let Some(throttle) = &policy.throttle {
+        throttle::note(throttle, &extracted, &judged, &mut notes.failed);
+    }
     if let Some(outcomes) = &mut notes.judged {
         outcomes.extend(judged.iter().cloned());
     }
@@ -335,8 +350,8 @@ struct Means<'a> {
     user: Option<String>,
     /// The claimed device type, in the route's own words.
     device: Option<&'a str>,
-    /// Who asks, where unknown credentials are counted.
-    client: IpAddr,
+    /// Who asks, where bad credentials are counted.
+    asker: Asker<'a>,
 }
 
 /// What one authenticator of the requirement found in the request.
@@ -379,11 +394,11 @@ async fn authenticate_all(
                 {
                     let (outcome, lookup) = if means.fresh {
                         authenticator
-                            .authenticate_anew(&credential, means.client, now)
+                            .authenticate_anew(&credential, &means.asker, now)
                             .await
                     } else {
                         authenticator
-                            .authenticate(&credential, means.client, now)
+                            .authenticate(&credential, &means.asker, now)
                             .await
                     };
                     lookups.extend(lookup.map(|lookup| (*id, lookup)));
@@ -501,7 +516,7 @@ fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[Authenticato
             rejection,
         },
         Unmet::Conflict => Denial::Forbidden(Refusal::Conflict),
-        Unmet::Throttled(retry_after) => Denial::Throttled { retry_after },
+        Unmet::Throttled(throttled) => Denial::Throttled(throttled),
         Unmet::Unavailable(source) => Denial::Unavailable { source },
     }
 }

@@ -16,11 +16,13 @@ use crate::config::document::LimitBy;
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
+use crate::policy::throttle::ThrottledBy;
 use crate::proxy::{HandshakeFailure, PrefaceFailure};
 use crate::session::recheck::Settled;
 use crate::session::registry::Registry as SessionRegistry;
 use crate::tunnel::Ending;
 
+mod arrivals;
 mod expiring;
 mod families;
 mod guards;
@@ -81,7 +83,7 @@ pub struct Metrics {
     cache_entries: IntGaugeVec,
     connections: IntGauge,
     tls: tls::Tls,
-    prefaces: IntCounterVec,
+    arrivals: arrivals::Arrivals,
     sessions_open: IntGaugeVec,
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
@@ -160,11 +162,7 @@ impl Metrics {
             )?,
             connections: new.gauge("connections_active", "Client connections, idle ones too.")?,
             tls: tls::Tls::new(&new)?,
-            prefaces: new.counters(
-                "proxy_protocol_failures_total",
-                "Connections that ended before a whole header of the PROXY protocol.",
-                &["reason"],
-            )?,
+            arrivals: arrivals::Arrivals::new(&new)?,
             sessions_open: new.gauges(
                 "sessions_open",
                 "Living sessions: WebSockets, and answers that stay open.",
@@ -245,11 +243,7 @@ impl Metrics {
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
         }
         self.tls.prepare(policy);
-        if policy.listeners.iter().any(|one| one.proxy_protocol) {
-            for failure in PrefaceFailure::ALL {
-                let _ = self.prefaces.with_label_values(&[failure.as_str()]);
-            }
-        }
+        self.arrivals.prepare(policy);
         self.operator.prepare(policy);
         self.learning.prepare(policy);
         self.limits.prepare(policy);
@@ -280,7 +274,7 @@ impl Metrics {
     }
 
     pub fn preface_failed(&self, failure: PrefaceFailure) {
-        self.prefaces.with_label_values(&[failure.as_str()]).inc();
+        self.arrivals.preface_failed(failure);
     }
 
     /// The series of a route, or of [`NO_ROUTE`].
@@ -322,6 +316,16 @@ impl Metrics {
     /// Counts what became of an answer, or of a token, that an authenticator learns from.
     pub fn learned(&self, authenticator: &str, result: &'static str) {
         self.learning.add(authenticator, result);
+    }
+
+    /// Counts an answer 429 `throttled`.
+    pub fn throttled(&self, by: ThrottledBy) {
+        self.limits.throttled(by);
+    }
+
+    /// Counts header lines about the client that nobody believes.
+    pub fn untrusted_forwarded(&self, lines: usize) {
+        self.arrivals.untrusted_forwarded(lines);
     }
 
     /// Counts a request that was one too many.

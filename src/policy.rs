@@ -24,14 +24,15 @@ pub mod authenticator;
 pub mod cache;
 mod compile;
 pub mod cors;
+pub mod counts;
 pub mod first_message;
-mod guessers;
 pub mod limit;
 pub mod requirement;
 pub mod rewrite;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod throttle;
 pub mod tls;
 pub mod upstream;
 
@@ -41,6 +42,7 @@ use compile::Compiler;
 use cors::Cors;
 use rewrite::HeaderRules;
 use route::{Route, RouteTable};
+use throttle::{Asker, Throttle};
 use tls::Tls;
 use upstream::Upstream;
 
@@ -78,6 +80,7 @@ pub struct Policy {
     pub headers: HeaderRules,
     pub cors: Option<Cors>,
     pub assertions: Option<Assertions>,
+    pub throttle: Option<Arc<Throttle>>,
     /// What the configuration itself revokes.
     revoked: RevocationSet,
     /// What was revoked while the gate ran; the same in every policy of the process.
@@ -132,6 +135,7 @@ impl Policy {
             revocations,
             shutdown,
             store,
+            throttle,
             warnings: _,
         } = document;
 
@@ -206,6 +210,7 @@ impl Policy {
             headers,
             cors: cors.map(Cors::new),
             assertions: identity.sign.as_ref().map(Assertions::new),
+            throttle: throttle.map(|rate| compile::throttle(rate, previous)),
             revoked: revoked(revocations),
             revocations: known,
             apps: apps_of(&authenticators),
@@ -221,6 +226,14 @@ impl Policy {
             let mut trusted = listener.trusted_proxies.iter();
             trusted.any(|net| net.contains(&address))
         })
+    }
+
+    /// On behalf of whom a credential is judged that this client presents.
+    pub fn asker(&self, client: IpAddr) -> Asker<'_> {
+        Asker {
+            client,
+            throttle: self.throttle.as_deref(),
+        }
     }
 
     pub fn routes(&self) -> &RouteTable {

@@ -50,6 +50,8 @@ pub struct Document {
     pub revocations: Vec<Revocation>,
     pub shutdown: ShutdownRule,
     pub store: Store,
+    /// How many failures there may be, of a client as of a credential, before both are throttled.
+    pub throttle: Option<Rate>,
     /// What works but should not be left as it is, such as a secret written inline.
     pub warnings: Vec<crate::problem::Problem>,
 }
@@ -66,6 +68,8 @@ pub struct Listener {
     pub address: SocketAddr,
     pub tls: Option<Tls>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether somebody has thought of them; there may be none.
+    pub names_proxies: bool,
     /// Every connection begins with a header of the PROXY protocol, version 2.
     pub proxy_protocol: bool,
     pub place: Place,

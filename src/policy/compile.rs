@@ -21,6 +21,7 @@ use crate::scheme::learner::Learner;
 
 mod asked;
 
+pub(super) use asked::throttle;
 use asked::{always_proves, limiter};
 
 /// Compiles elements and writes down what is wrong with them.

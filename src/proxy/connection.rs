@@ -13,6 +13,7 @@ use crate::config::document::Limits;
 use crate::policy::Policy;
 use crate::proxy::arrival::{self, Entry};
 use crate::proxy::buffer::{Buffer, Leftover};
+use crate::proxy::forwarded;
 use crate::proxy::io::{close, first_bytes, linger, read_more};
 use crate::proxy::preface;
 use crate::proxy::preflight;
@@ -226,6 +227,13 @@ impl Connection<'_> {
         };
         let arrived = (RequestId::fresh(), started);
         let asked = self.asked(policy, head, &checked, bytes, arrived);
+        if !asked.trusted {
+            let disbelieved = forwarded::lines(head).count();
+            if disbelieved > 0 {
+                let metrics = &self.worker.shared.metrics;
+                metrics.untrusted_forwarded(disbelieved);
+            }
+        }
         asked.judge(stream).await
     }
 

@@ -74,6 +74,7 @@ async fn explain_checked<'b>(
     let Decision {
         route,
         lookups: _,
+        failed: _,
         outcome,
     } = decision;
     let mut explanation = Explanation::of(Verdict::forwarded(), &request);

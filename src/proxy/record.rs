@@ -13,6 +13,7 @@ use crate::gate::permit::Permit;
 use crate::metrics::{NO_ROUTE, RouteSeries};
 use crate::policy::Policy;
 use crate::policy::route::Route;
+use crate::policy::throttle::Throttled;
 use crate::proxy::Shared;
 use crate::proxy::exchange::Failure;
 use crate::request_id::RequestId;
@@ -109,6 +110,9 @@ impl<'a> Record<'a> {
     /// Counts a denial.
     pub(crate) fn denied(mut self, policy: &Policy, denial: &Denial, lookups: &Lookups) -> Self {
         self.reason = denial.reason();
+        if let Denial::Throttled(Throttled { by, .. }) = denial {
+            self.shared.metrics.throttled(*by);
+        }
         if let Denial::Unavailable { source } = denial {
             warn!(
                 request_id = %self.who.request_id,
