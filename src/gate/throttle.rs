@@ -65,7 +65,9 @@ pub(super) fn note(
     failed: &mut Failed,
 ) {
     let may_be_good = |one: &Judged| {
-        let mut same = judged.iter().filter(|other| other.credential == one.credential);
+        let mut same = judged
+            .iter()
+            .filter(|other| other.credential == one.credential);
         same.any(|one| !matches!(one.outcome, Outcome::Rejected(_) | Outcome::Foreign))
     };
     for ((_, found), one) in extracted.iter().zip(judged) {

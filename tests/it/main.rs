@@ -99,6 +99,9 @@ mod shipped;
 #[cfg(test)]
 #[path = "../socketio/socketio.rs"]
 mod socketio;
+/// Failed attempts, and who has too many of them.
+#[cfg(test)]
+mod throttle;
 /// Listeners with TLS, their certificates, and routes that require it.
 #[cfg(test)]
 mod tls;

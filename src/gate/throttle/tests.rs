@@ -82,31 +82,103 @@ fn send(policy: &Policy, client: &str, lines: &str) -> String {
 
 #[test]
 fn only_a_bad_credential_counts() {
-    let forged = format!("Authorization: Bearer {}", jwt("7", &SECRET.replace('0', "1")));
+    let forged = format!(
+        "Authorization: Bearer {}",
+        jwt("7", &SECRET.replace('0', "1"))
+    );
     let good = format!("Authorization: Bearer {}", jwt("7", SECRET));
     for (case, lines, told, counts) in [
-        ("an unknown key", "GET /any\nX-App-Key: x".to_owned(), "401 unknown_key", true),
-        ("a forged token", format!("GET /any\n{forged}"), "401 bad_signature", true),
-        ("no token", "GET /any\nAuthorization: Bearer junk".to_owned(), "401 malformed", true),
-        ("a prefix twice", "GET /any\nAuthorization: Bearer Bearer x".to_owned(), "401 doubled_prefix", true),
-        ("a bad one beside a good one", format!("GET /any\nX-App-Key: x\n{good}"), "401 unknown_key", true),
-        ("one of two is bad", format!("GET /all\nX-App-Key: key-a\n{forged}"), "401 bad_signature", true),
+        (
+            "an unknown key",
+            "GET /any\nX-App-Key: x".to_owned(),
+            "401 unknown_key",
+            true,
+        ),
+        (
+            "a forged token",
+            format!("GET /any\n{forged}"),
+            "401 bad_signature",
+            true,
+        ),
+        (
+            "no token",
+            "GET /any\nAuthorization: Bearer junk".to_owned(),
+            "401 malformed",
+            true,
+        ),
+        (
+            "a prefix twice",
+            "GET /any\nAuthorization: Bearer Bearer x".to_owned(),
+            "401 doubled_prefix",
+            true,
+        ),
+        (
+            "a bad one beside a good one",
+            format!("GET /any\nX-App-Key: x\n{good}"),
+            "401 unknown_key",
+            true,
+        ),
+        (
+            "one of two is bad",
+            format!("GET /all\nX-App-Key: key-a\n{forged}"),
+            "401 bad_signature",
+            true,
+        ),
         ("nothing", "GET /any".to_owned(), "401 no_credential", false),
-        ("one of two is missing", "GET /all\nX-App-Key: key-a".to_owned(), "401 no_credential", false),
-        ("two that differ", "GET /any\nX-App-Key: x\nX-App-Key: y".to_owned(), "400 conflict", false),
-        ("a good one where it does not do", "GET /any\nX-App-Key: key-b".to_owned(), "403 wrong_app", false),
+        (
+            "one of two is missing",
+            "GET /all\nX-App-Key: key-a".to_owned(),
+            "401 no_credential",
+            false,
+        ),
+        (
+            "two that differ",
+            "GET /any\nX-App-Key: x\nX-App-Key: y".to_owned(),
+            "400 conflict",
+            false,
+        ),
+        (
+            "a good one where it does not do",
+            "GET /any\nX-App-Key: key-b".to_owned(),
+            "403 wrong_app",
+            false,
+        ),
         ("nobody can tell", login(), "503 unavailable", false),
-        ("no route", "GET /nowhere\nX-App-Key: x".to_owned(), "404 no_route", false),
-        ("no such method", "POST /open\nX-App-Key: x".to_owned(), "405 method", false),
-        ("nobody asks for it", "GET /open\nX-App-Key: x".to_owned(), "passes", false),
-        ("a good one", "GET /any\nX-App-Key: key-a".to_owned(), "passes", false),
+        (
+            "no route",
+            "GET /nowhere\nX-App-Key: x".to_owned(),
+            "404 no_route",
+            false,
+        ),
+        (
+            "no such method",
+            "POST /open\nX-App-Key: x".to_owned(),
+            "405 method",
+            false,
+        ),
+        (
+            "nobody asks for it",
+            "GET /open\nX-App-Key: x".to_owned(),
+            "passes",
+            false,
+        ),
+        (
+            "a good one",
+            "GET /any\nX-App-Key: key-a".to_owned(),
+            "passes",
+            false,
+        ),
     ] {
         let policy = policy(POLICY);
         let third = if counts { "429 throttled" } else { told };
         for expected in [told, told, third, third] {
             assert_eq!(send(&policy, "192.0.2.1", &lines), expected, "{case}");
         }
-        assert_eq!(send(&policy, "192.0.2.1", "GET /any\nX-App-Key: key-a"), "passes", "{case}");
+        assert_eq!(
+            send(&policy, "192.0.2.1", "GET /any\nX-App-Key: key-a"),
+            "passes",
+            "{case}"
+        );
     }
 }
 
@@ -122,14 +194,20 @@ fn a_throttled_client_has_nobody_asked_but_what_is_known_here_counts() {
     for (lines, told) in [
         ("GET /any\nX-App-Key: key-a".to_owned(), "passes"),
         (format!("GET /any\nAuthorization: Bearer {good}"), "passes"),
-        (format!("GET /all\nX-App-Key: key-a\nAuthorization: Bearer {good}"), "passes"),
+        (
+            format!("GET /all\nX-App-Key: key-a\nAuthorization: Bearer {good}"),
+            "passes",
+        ),
         ("GET /open".to_owned(), "passes"),
         (login(), "429 throttled"),
         ("GET /any\nX-App-Key: z".to_owned(), "429 throttled"),
         // What is no guess is answered as ever.
         ("GET /any".to_owned(), "401 no_credential"),
         ("GET /any\nX-App-Key: key-b".to_owned(), "403 wrong_app"),
-        ("GET /any\nX-App-Key: x\nX-App-Key: y".to_owned(), "400 conflict"),
+        (
+            "GET /any\nX-App-Key: x\nX-App-Key: y".to_owned(),
+            "400 conflict",
+        ),
     ] {
         assert_eq!(send(&policy, "192.0.2.1", &lines), told, "{lines}");
     }
@@ -150,10 +228,30 @@ fn what_is_bad_is_counted_and_not_what_is_beside_it() {
     // A key that all clients carry is not to blame for their tokens.
     assert_eq!(send(&policy, "192.0.2.3", &both("8")), "401 bad_signature");
     for (case, lines, told, bad) in [
-        ("known to the second one", "GET /both\nX-App-Key: key-o", "passes", 0),
-        ("known to none of them", "GET /both\nX-App-Key: x", "401 unknown_key", 1),
-        ("a token that is none", "GET /any\nAuthorization: Bearer x", "401 malformed", 1),
-        ("two", "GET /any\nX-App-Key: y\nAuthorization: Bearer y", "401 unknown_key", 2),
+        (
+            "known to the second one",
+            "GET /both\nX-App-Key: key-o",
+            "passes",
+            0,
+        ),
+        (
+            "known to none of them",
+            "GET /both\nX-App-Key: x",
+            "401 unknown_key",
+            1,
+        ),
+        (
+            "a token that is none",
+            "GET /any\nAuthorization: Bearer x",
+            "401 malformed",
+            1,
+        ),
+        (
+            "two",
+            "GET /any\nX-App-Key: y\nAuthorization: Bearer z",
+            "401 unknown_key",
+            2,
+        ),
     ] {
         let judged = judged(&policy, "192.0.2.4", lines);
         let expected = if case == "two" { "429 throttled" } else { told };
@@ -183,6 +281,10 @@ fn a_reload_forgives_nobody_unless_the_rule_is_another() {
         let text = POLICY.replace("{ failures: 2, per: 1m, by: client_ip }", rule);
         let text = text.replace("key-b", "key-c");
         let next = try_policy_after(Some(&first), &text).unwrap();
-        assert_eq!(Arc::ptr_eq(&rule_of(&first), &rule_of(&next)), is_same, "{rule}");
+        assert_eq!(
+            Arc::ptr_eq(&rule_of(&first), &rule_of(&next)),
+            is_same,
+            "{rule}"
+        );
     }
 }

@@ -56,7 +56,10 @@ fn a_bad_credential_is_throttled_wherever_it_comes_from() {
     let other = throttle.credential(b"other");
     assert_eq!(throttle.fail(clients[3], &[other], at(0)), Ok(()));
     // Beside another one it is the same.
-    assert_eq!(throttle.fail(clients[3], &[other, bad], at(0)), by_credential);
+    assert_eq!(
+        throttle.fail(clients[3], &[other, bad], at(0)),
+        by_credential
+    );
     assert_eq!(throttle.kept(ThrottledBy::Client), 4);
 }
 

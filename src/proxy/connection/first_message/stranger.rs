@@ -56,8 +56,7 @@ impl Stranger {
         occasion: Occasion,
     ) -> Result<(Permit<'m>, Record<'m>), (Denial, Record<'m>)> {
         let now = clock::now();
-        let decision =
-            gate::decide_message(policy, &self.entrance, presented, occasion, now).await;
+        let decision = gate::decide_message(policy, &self.entrance, presented, occasion, now).await;
         let Decision {
             route,
             lookups,
