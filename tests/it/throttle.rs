@@ -35,7 +35,7 @@ authenticators:
       user_types: [im_user]
       sessions:
         redis: { address: \"$REDIS\", key: \"login:{token}\" }
-        max_stale: 1h
+        max_stale: 1m
         on_outage: deny
         recheck: off
 routes:
