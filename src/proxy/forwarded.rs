@@ -141,6 +141,14 @@ mod tests {
                 "2001:db8::1",
             ),
             ("no header", "", true, "10.0.0.1"),
+        ] {
+            assert_eq!(client(header, trusted), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_lists_may_be_written_in_several_ways() {
+        for (case, header, trusted, expected) in [
             (
                 "an address in brackets without a port",
                 "X-Forwarded-For: [2001:db8::1]\r\n",

@@ -161,7 +161,7 @@ fn only_bad_credentials_count() {
             "192.0.2.4",
             format!(
                 "token: {}\r\n",
-                sa_token_signed("im_user:7", &"x".repeat(40))
+                sa_token_token_by("im_user:7", &"x".repeat(40))
             ),
             (401, "bad_signature"),
             true,
@@ -282,14 +282,19 @@ routes:
         words.address()
     );
     let gate = scene.builder(&policy).start();
-    let signer = EncodingKey::from_ec_pem(pair.private.as_bytes()).unwrap();
-    let signed = |kid: &str, subject: &str| {
-        bearer(&jwt(kid, Algorithm::ES256, &signer, &claims(subject, 3600)))
+    let private = EncodingKey::from_ec_pem(pair.private.as_bytes()).unwrap();
+    let token_by = |kid: &str, subject: &str| {
+        bearer(&jwt(
+            kid,
+            Algorithm::ES256,
+            &private,
+            &claims(subject, 3600),
+        ))
     };
     let opaque = |token: &str| format!("X-Opaque: {token}\r\n");
     let client = "192.0.2.1";
     eventually("the keys are there", || {
-        (status(&gate, client, &signed("a", "7")) == 200).then_some(())
+        (status(&gate, client, &token_by("a", "7")) == 200).then_some(())
     });
     assert_eq!(status(&gate, client, &opaque("abc")), 200);
     for guess in ["x", "y", "z"] {
@@ -300,17 +305,17 @@ routes:
         ("a known token", opaque("abc"), 200),
         ("a good one that nobody knows yet", opaque("def"), THROTTLED),
         ("another guess", opaque("w"), THROTTLED),
-        ("a new token by a known key", signed("a", "9"), 200),
-        ("by a key that may be new", signed("b", "9"), THROTTLED),
+        ("a new token by a known key", token_by("a", "9"), 200),
+        ("by a key that may be new", token_by("b", "9"), THROTTLED),
     ] {
         assert_eq!(status(&gate, client, &lines), expected, "{case}");
     }
     // The keys may be fetched again after the cooldown; a throttled client does not see to that.
     let fetched = keys.asked();
     pause(std::time::Duration::from_millis(1100));
-    assert_eq!(status(&gate, client, &signed("b", "9")), THROTTLED);
+    assert_eq!(status(&gate, client, &token_by("b", "9")), THROTTLED);
     assert_eq!((words.asked(), keys.asked()), (asked, fetched));
-    assert_eq!(status(&gate, "192.0.2.2", &signed("b", "9")), 401);
+    assert_eq!(status(&gate, "192.0.2.2", &token_by("b", "9")), 401);
     assert!(keys.asked() > fetched);
 }
 

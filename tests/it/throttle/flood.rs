@@ -90,8 +90,8 @@ fn flood(gate: &Gate, numbers: std::ops::Range<usize>) -> (usize, usize) {
         let senders: Vec<_> = (0..CONNECTIONS)
             .map(|connection| scope.spawn(move || send(connection)))
             .collect();
-        let sent = senders.into_iter().map(|sender| sender.join().unwrap());
-        sent.fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
+        let answers = senders.into_iter().map(|sender| sender.join().unwrap());
+        answers.fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
     })
 }
 
