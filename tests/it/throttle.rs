@@ -161,7 +161,7 @@ fn only_bad_credentials_count() {
             "192.0.2.4",
             format!(
                 "token: {}\r\n",
-                sa_token_token_by("im_user:7", &"x".repeat(40))
+                sa_token_signed("im_user:7", &"x".repeat(40))
             ),
             (401, "bad_signature"),
             true,
