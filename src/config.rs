@@ -20,6 +20,7 @@ mod findings;
 mod header;
 mod http;
 mod listener;
+mod mode;
 mod names;
 mod notation;
 mod origin;
@@ -44,7 +45,9 @@ use crate::clock::UnixTime;
 use crate::problem::{LoadError, Problem};
 
 use cursor::{Cursor, Keys, Source};
-use document::{CacheLimits, Document, ErrorFormat, Identity, Limits, Reload, ShutdownRule, Store};
+use document::{
+    CacheLimits, Document, ErrorFormat, Identity, Limits, Mode, Reload, ShutdownRule, Store,
+};
 use files::FileState;
 use findings::Findings;
 use names::Names;
@@ -134,15 +137,17 @@ const ROOT: Keys = Keys {
         "limits",
         "listeners",
         "metrics",
+        "mode",
         "reload",
         "revocations",
         "routes",
         "shutdown",
         "store",
+        "until",
         "upstreams",
         "workers",
     ],
-    later: &["mode", "throttle"],
+    later: &["throttle"],
 };
 
 fn decode(root: &Cursor<'_>) -> Document {
@@ -157,6 +162,7 @@ fn decode(root: &Cursor<'_>) -> Document {
         metrics: None,
         admin: None,
         limits: Limits::default(),
+        mode: Mode::Enforce,
         cache: CacheLimits::default(),
         workers: None,
         reload: Reload::default(),
@@ -191,6 +197,7 @@ fn decode(root: &Cursor<'_>) -> Document {
         admin::admin(admin, &document.listeners, document.metrics)
     });
     document.limits = fields.or_default("limits", document.limits, settings::limits);
+    document.mode = mode::mode(&fields).unwrap_or(document.mode);
     document.cache = fields.or_default("cache", document.cache, settings::cache);
     document.reload = fields.or_default("reload", document.reload, settings::reload);
     document.revocations = fields.or_default("revocations", Vec::new(), revocations::revocations);

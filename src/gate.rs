@@ -4,6 +4,7 @@
 //! them judged, combine the outcomes as the route requires, check what the route asks of the
 //! principal. Where the credentials come in the first message of a socket, the line is interrupted
 //! after the route: [`decide`] says so, and [`decide_message`] goes on when the message is there.
+//! Where a route only observes, what the line ends in may be forgiven ([`mod@observe`]).
 //! It counts and logs nothing and knows neither sockets nor pingora; the caller acts on the
 //! [`Decision`].
 
@@ -30,6 +31,7 @@ mod device;
 pub mod extract;
 pub mod first_message;
 pub mod limit;
+pub mod observe;
 pub mod permit;
 mod readings;
 pub mod standing;
@@ -38,6 +40,7 @@ use claims::Claims;
 use denial::{Denial, Refusal};
 use extract::{Ambiguous, Extracted, Found, Plus};
 use first_message::{Awaited, Entrance, Occasion, Presented};
+use observe::Withdrawals;
 use permit::Permit;
 
 /// Everything that judging a request brought to light.
@@ -80,6 +83,7 @@ pub enum Handshake {
 #[derive(Debug, Default)]
 struct Notes {
     lookups: Lookups,
+    withdrawals: Withdrawals,
     /// The outcomes one by one, where somebody asks for them.
     judged: Option<Vec<Judged>>,
 }
@@ -122,7 +126,11 @@ async fn decide_noting<'r>(
         Ok(route) => route,
         Err(denial) => return Decision::unrouted(denial),
     };
-    let outcome = judge(policy, &route, request, handshake, now, notes).await;
+    let outcome = match judge(policy, &route, request, handshake, now, notes).await {
+        Err(denial) => observe::forgive(&route, denial, notes.withdrawals, now)
+            .map(|observed| Ruling::Permit(Permit::observed(policy, &route, observed))),
+        admitted @ Ok(_) => admitted,
+    };
     Decision {
         route: Some(route),
         lookups: std::mem::take(&mut notes.lookups),
@@ -204,7 +212,10 @@ async fn judge<'r>(
     if route.require_tls && !request.secure {
         return Err(Denial::TlsRequired);
     }
-    check_app(policy, route, request.path)?;
+    let app = check_app(policy, route, request.path);
+    if route.observing(now).is_none() {
+        app.clone()?;
+    }
     if route.websocket {
         match handshake {
             Handshake::Valid => {}
@@ -237,7 +248,10 @@ async fn judge<'r>(
         path: request.path,
     };
     let at = (route, request.host_name());
-    let denial = match admit(policy, at, brought, by, now, notes).await {
+    let admitted = admit(policy, at, brought, by, now, notes).await;
+    // Where that is forgiven, everything that is not comes first.
+    app?;
+    let denial = match admitted {
         Ok(permit) => return Ok(Ruling::Permit(permit)),
         Err(denial) => denial,
     };
@@ -302,8 +316,9 @@ async fn admit<'r>(
         client,
         app: route.app_in_path.map(|place| place.app_key(path)),
         user: route.user_in_path(path),
+        observing: route.observing(now).is_some(),
     };
-    let judged = authenticate_all(policy, &extracted, &means, now, &mut notes.lookups).await;
+    let judged = authenticate_all(policy, &extracted, &means, now, notes).await;
     if let Some(outcomes) = &mut notes.judged {
         outcomes.extend(judged.iter().cloned());
     }
@@ -337,6 +352,8 @@ struct Means<'a> {
     device: Option<&'a str>,
     /// Who asks, where unknown credentials are counted.
     client: IpAddr,
+    /// What is not proven may pass all the same.
+    observing: bool,
 }
 
 /// What one authenticator of the requirement found in the request.
@@ -362,7 +379,7 @@ async fn authenticate_all(
     extracted: &PerAuthenticator<'_>,
     means: &Means<'_>,
     now: UnixTime,
-    lookups: &mut Lookups,
+    notes: &mut Notes,
 ) -> SmallVec<[Judged; 2]> {
     let mut judged = SmallVec::<[Judged; 2]>::new();
     for (position, (id, found)) in extracted.iter().enumerate() {
@@ -386,8 +403,18 @@ async fn authenticate_all(
                             .authenticate(&credential, means.client, now)
                             .await
                     };
-                    lookups.extend(lookup.map(|lookup| (*id, lookup)));
+                    notes.lookups.extend(lookup.map(|lookup| (*id, lookup)));
+                    let is_proven = matches!(outcome, Outcome::Verified(_));
                     let outcome = unless_revoked(policy, outcome, means.device, now);
+                    if means.observing {
+                        let withdrawals = &mut notes.withdrawals;
+                        if is_proven {
+                            withdrawals.note_proven(*id, &outcome);
+                        } else {
+                            let unproven = (&*extracted.token, &outcome);
+                            withdrawals.note_unproven(policy, *id, unproven, now);
+                        }
+                    }
                     unless_of_another_app(outcome, means.app.as_deref())
                 } else {
                     Outcome::Foreign

@@ -26,6 +26,7 @@ mod families;
 mod guards;
 pub(crate) mod learning;
 mod limits;
+mod observing;
 mod operator;
 mod rechecks;
 mod reloads;
@@ -89,6 +90,7 @@ pub struct Metrics {
     expiring: expiring::Expiring,
     learning: learning::Learning,
     limits: limits::Limits,
+    observing: observing::Observing,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     remote: remote::Remote,
@@ -140,7 +142,7 @@ impl Metrics {
             )?,
             decisions: new.counters(
                 "auth_decisions_total",
-                "Decisions by route, result (allow, deny, error) and reason.",
+                "Decisions by route, result (allow, deny, error, observed) and reason.",
                 &["route", "result", "reason"],
             )?,
             cache_hits: new.counters(
@@ -189,6 +191,7 @@ impl Metrics {
             expiring: expiring::Expiring::new(&new)?,
             learning: learning::Learning::new(&new)?,
             limits: limits::Limits::new(&new)?,
+            observing: observing::Observing::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             remote: remote::Remote::new(&new)?,
@@ -228,6 +231,7 @@ impl Metrics {
         self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
         self.limits.show(policy);
+        self.observing.show(policy, clock::now());
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -253,6 +257,7 @@ impl Metrics {
         self.operator.prepare(policy);
         self.learning.prepare(policy);
         self.limits.prepare(policy);
+        self.observing.prepare(policy);
         self.rechecks.prepare(policy);
         self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
@@ -296,6 +301,7 @@ impl Metrics {
         RouteSeries {
             requests: self.requests.clone(),
             decisions: self.decisions.clone(),
+            observed_denials: self.observing.denials.clone(),
             allowed: self.decisions.with_label_values(&[&*route, "allow", "ok"]),
             durations: self.durations.with_label_values(&name),
             upstream_times: self.upstream_times.with_label_values(&name),

@@ -27,6 +27,7 @@ pub mod cors;
 pub mod first_message;
 mod guessers;
 pub mod limit;
+pub mod observe;
 pub mod requirement;
 pub mod rewrite;
 pub mod route;
@@ -126,6 +127,7 @@ impl Policy {
             metrics,
             admin,
             limits,
+            mode,
             cache,
             workers,
             reload,
@@ -138,6 +140,7 @@ impl Policy {
         let mut compiler = Compiler {
             ours: HeaderRules::ours(&identity),
             removed: HeaderRules::new(&identity, &[], &[]),
+            mode,
             problems: &mut problems,
         };
         let places: HashMap<_, _> = authenticators
@@ -225,6 +228,12 @@ impl Policy {
 
     pub fn routes(&self) -> &RouteTable {
         &self.routes
+    }
+
+    /// The routes on which nobody is refused now, and until when, in file order.
+    pub fn observing(&self, now: UnixTime) -> impl Iterator<Item = (&Arc<Route>, UnixTime)> {
+        let routes = self.routes.all().iter();
+        routes.filter_map(move |route| Some((route, route.observing(now)?)))
     }
 
     pub fn authenticators(&self) -> &[Arc<Authenticator>] {

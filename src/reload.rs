@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::config::document::RedisStore;
-use crate::policy::{OpenRemote, Policy};
+use crate::policy::{OpenRemote, Policy, observe};
 use crate::problem::{LoadError, Place, Problem};
 use crate::proxy::Shared;
 use crate::remote::http::Http;
@@ -140,6 +140,8 @@ fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled
         let now = clock::now();
         let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
         warnings.extend(tls.filter_map(|tls| tls.warning(now)));
+        let routes = policy.routes().all().iter();
+        warnings.extend(observe::warnings(routes.map(|route| &**route), now));
         Ok(Compiled { policy, warnings })
     });
     (snapshot, compiled)

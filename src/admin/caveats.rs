@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::proxy::Shared;
 
-/// Of authenticators and certificates, in file order, and of what is going on.
+/// Of routes, authenticators and certificates, in file order, and of what is going on.
 pub(super) fn of(shared: &Shared) -> Vec<Value> {
     let policy = shared.policy();
     let now = clock::now();
@@ -21,6 +21,12 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         let caveat = authenticator.remote_keys()?.caveat(now)?;
         Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
     });
+    let observing = policy.observing(now).map(|(route, until)| {
+        let caveat = format!(
+            "observes until {until}: whoever would be refused is forwarded without credential"
+        );
+        json!({ "route": &*route.name, "caveat": caveat })
+    });
     let in_grace = shared.registry.rechecks.in_grace();
     let graces = in_grace.iter().map(|(authenticator, sessions)| {
         let caveat = format!(
@@ -30,6 +36,7 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
     });
     of_clock()
         .into_iter()
+        .chain(observing)
         .chain(authenticators)
         .chain(key_sets)
         .chain(certificates)

@@ -42,6 +42,8 @@ pub struct Document {
     pub metrics: Option<SocketAddr>,
     pub admin: Option<Admin>,
     pub limits: Limits,
+    /// Of routes that do not say otherwise.
+    pub mode: Mode,
     pub cache: CacheLimits,
     /// One-thread services that share the listeners; `None` means one per available core.
     pub workers: Option<usize>,
@@ -152,7 +154,19 @@ pub struct Route {
     pub limit: Option<Limit>,
     pub upstream: Located<Arc<str>>,
     pub errors: Option<ErrorFormat>,
+    /// `None` is that of the gate as a whole.
+    pub mode: Option<Mode>,
     pub place: Place,
+}
+
+/// `mode`: whether refusals are carried out.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    Enforce,
+    /// Whoever would be refused is counted and let pass as nobody, until this moment.
+    Observe {
+        until: Located<UnixTime>,
+    },
 }
 
 #[derive(Debug)]

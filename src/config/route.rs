@@ -9,9 +9,9 @@ mod session;
 use std::sync::Arc;
 
 use super::cursor::{Cursor, Fields, Keys};
-use super::document::{CredentialForm, CredentialRule, Route, SessionRule};
+use super::document::{CredentialForm, CredentialRule, Mode, Route, SessionRule};
 use super::names::{self, Names};
-use super::{carrier, header, notation, settings, source};
+use super::{carrier, header, mode, notation, settings, source};
 use crate::config::document::Located;
 use crate::request::METHODS;
 use crate::secret::Secret;
@@ -41,16 +41,18 @@ const ROUTE: Keys = Keys {
         "errors",
         "limit",
         "match",
+        "mode",
         "name",
         "pass_unverified",
         "require",
         "require_tls",
         "session",
         "set_headers",
+        "until",
         "upstream",
         "websocket",
     ],
-    later: &["mode", "until"],
+    later: &[],
 };
 
 const MATCH: Keys = Keys {
@@ -90,6 +92,7 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
     });
     let set_headers = fields.or_default("set_headers", Vec::new(), set_headers);
     let errors = fields.optional("errors", settings::error_format);
+    let mode = mode::mode(&fields);
 
     if fields
         .get("require")
@@ -100,6 +103,9 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
             "credential",
             "a public route verifies no credential",
         );
+        if let (Some(Mode::Observe { .. }), Some(place)) = (&mode, fields.get("mode")) {
+            place.problem("a public route refuses nobody, expected no `mode: observe`");
+        }
     }
     if let Some(require) = &require {
         first_message::check(&fields, require, &credential, websocket);
@@ -124,6 +130,7 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
         limit,
         upstream: upstream?,
         errors,
+        mode,
         place: cursor.place(),
     })
 }

@@ -32,6 +32,8 @@ pub(crate) struct Record<'a> {
     series: Arc<RouteSeries>,
     who: Who,
     reason: &'static str,
+    /// Why it would have been refused, had its route not only observed.
+    observed: Option<&'static str>,
     authenticator: Option<Arc<str>>,
     subject: Option<Arc<str>>,
 }
@@ -81,6 +83,7 @@ impl<'a> Record<'a> {
                 .of_route(route.map_or(NO_ROUTE, |route| &route.name)),
             who,
             reason: "ok",
+            observed: None,
             authenticator: None,
             subject: None,
         }
@@ -90,7 +93,7 @@ impl<'a> Record<'a> {
         &self.series
     }
 
-    /// Counts an admission.
+    /// Counts an admission, or a refusal that is not carried out.
     pub(crate) fn admitted(
         mut self,
         policy: &Policy,
@@ -101,7 +104,15 @@ impl<'a> Record<'a> {
             self.authenticator = Some(Arc::clone(&admission.authenticator));
             self.subject.clone_from(&admission.principal.subject);
         }
-        self.series.allowed();
+        match &permit.observed {
+            None => self.series.allowed(),
+            Some(observed) => {
+                let reason = observed.denial.reason();
+                self.note_unavailable(&observed.denial);
+                self.series.observed(reason);
+                self.observed = Some(reason);
+            }
+        }
         self.shared.metrics.lookups(policy, lookups);
         self
     }
@@ -109,6 +120,18 @@ impl<'a> Record<'a> {
     /// Counts a denial.
     pub(crate) fn denied(mut self, policy: &Policy, denial: &Denial, lookups: &Lookups) -> Self {
         self.reason = denial.reason();
+        self.note_unavailable(denial);
+        let result = match denial.cause() {
+            Cause::Unavailable => "error",
+            Cause::Other | Cause::Rejected(_) | Cause::Throttled => "deny",
+        };
+        self.series.decision(result, self.reason);
+        self.shared.metrics.lookups(policy, lookups);
+        self
+    }
+
+    /// Tells that nobody could tell.
+    fn note_unavailable(&self, denial: &Denial) {
         if let Denial::Unavailable { source } = denial {
             warn!(
                 request_id = %self.who.request_id,
@@ -117,13 +140,6 @@ impl<'a> Record<'a> {
                 "a credential could not be checked"
             );
         }
-        let result = match denial.cause() {
-            Cause::Unavailable => "error",
-            Cause::Other | Cause::Rejected(_) | Cause::Throttled => "deny",
-        };
-        self.series.decision(result, self.reason);
-        self.shared.metrics.lookups(policy, lookups);
-        self
     }
 
     /// Tells what went wrong with an upstream.
@@ -173,6 +189,7 @@ impl<'a> Record<'a> {
             route = self.series.route(),
             status,
             reason,
+            observed = self.observed,
             authenticator = self.authenticator.as_deref(),
             subject = self.subject.as_deref(),
             seconds = took.as_secs_f64(),

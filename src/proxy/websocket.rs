@@ -58,6 +58,7 @@ pub(crate) fn register(
         device_type: permit.device_type().cloned(),
         claim_key: permit.claim_key(),
         not_after: standing.end(),
+        until: permit.observed.as_ref().map(|observed| observed.until),
         standing,
     };
     // A name of the configuration; what a token says of its device is not.

@@ -61,15 +61,17 @@ impl<'a, 'r> Rewrite<'a, 'r> {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         let is_here = |carrier: &Carrier| carrier.header_name().is_some_and(is);
         let route = &self.permit.route;
-        let is_ours = route.set_headers.iter().any(|(ours, _)| is(ours))
-            || route.credential.carried_as.as_ref().is_some_and(is_here)
+        let fate = self.policy.headers.fate(name);
+        let is_filled = route.set_headers.iter().any(|(ours, _)| is(ours))
+            || route.credential.carried_as.as_ref().is_some_and(is_here);
+        let is_ours = is_filled && !(self.fills_nothing() && fate == HeaderFate::Credential)
             || self
                 .device
                 .is_some_and(|(from, _)| from.iter().any(is_here));
         if is_ours || facts.nominated.iter().any(|nominated| is(nominated)) {
             return false;
         }
-        match self.policy.headers.fate(name) {
+        match fate {
             HeaderFate::Cut => facts.trusted && HeaderRules::is_forwarding(name),
             HeaderFate::Credential => self.stays(is_here),
             HeaderFate::Keep if is("sec-websocket-protocol") => !self.offers_otherwise(request),
@@ -79,6 +81,12 @@ impl<'a, 'r> Rewrite<'a, 'r> {
             HeaderFate::Keep if is("accept-encoding") => route.taught.is_empty(),
             HeaderFate::Keep => true,
         }
+    }
+
+    /// Whether no place gets a credential from the gate, since nobody was let in. What a client has
+    /// put there is as unverified as anywhere, and may pass as such.
+    fn fills_nothing(&self) -> bool {
+        self.permit.observed.is_some()
     }
 
     /// Whether what stands in a carrier of this kind may stay: a verified credential in its own
@@ -145,7 +153,8 @@ impl<'a, 'r> Rewrite<'a, 'r> {
                 .as_ref()
                 .is_some_and(here);
             let is_credential = self.policy.headers.is_credential_query(&pair.name);
-            if is_device || is_replaced || is_credential && !self.stays(here) {
+            let is_ours = is_replaced && !(self.fills_nothing() && is_credential);
+            if is_device || is_ours || is_credential && !self.stays(here) {
                 changed = true;
             } else {
                 push_pair(

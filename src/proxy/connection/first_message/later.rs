@@ -90,7 +90,11 @@ impl Inspector for Again {
     async fn inspect(&mut self, text: &[u8]) -> Inspected {
         if let Form::Renewal(pointer) = &self.form {
             return match json::value(text) {
-                // Whatever stands there is meant for the gate.
+                // Whatever stands there is meant for the gate. Of somebody who is not known, on a
+                // route that only observes, there is nothing that it could prolong.
+                Ok(value) if json::at(&value, pointer).is_some() && self.who.is_none() => {
+                    Inspected::Consume
+                }
                 Ok(value) if json::at(&value, pointer).is_some() => {
                     match self.prove_again(Presented::Renewal(&value)).await {
                         // Where nobody can tell, the session lives on as before.
