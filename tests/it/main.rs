@@ -64,6 +64,9 @@ mod limits;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;
+/// Routes that observe: whoever would be refused passes as nobody, for a time.
+#[cfg(test)]
+mod observe;
 /// The same exchanges through the gate's own code and through pingora-proxy.
 #[cfg(test)]
 mod other_exchange;
