@@ -1,8 +1,10 @@
 //! Each refusal, carried out and observed; and those that are always carried out.
 
+use jsonwebtoken::{Algorithm, EncodingKey};
+
 use super::super::support::gate::handshake;
 use super::super::support::member::{bearer, client, token_with};
-use super::super::support::mint::{SA_TOKEN_SECRET, sa_token};
+use super::super::support::mint::{SA_TOKEN_SECRET, jwt, now, sa_token};
 use super::super::support::raw::request;
 use super::super::support::ws_client::WsClient;
 use super::super::support::{Gate, eventually};
@@ -34,10 +36,9 @@ fn refused() -> Vec<Refused> {
     };
     let member = |subject, seconds| bearer(&token_with(subject, seconds, &[("name", "canary")]));
     let forged = {
-        let token = token_with("7", 600, &[("name", "canary")]);
-        let (signed, signature) = token.rsplit_once('.').unwrap();
-        let turned: String = signature.chars().rev().collect();
-        bearer(&format!("{signed}.{turned}"))
+        let key = EncodingKey::from_secret(b"a secret of somebody else, and long enough");
+        let claims = serde_json::json!({ "sub": "7", "exp": now() + 600, "name": "canary" });
+        bearer(&jwt("h", Algorithm::HS256, &key, &claims))
     };
     vec![
         row("nothing", "/keys", String::new(), 401, "no_credential"),
