@@ -31,6 +31,7 @@ mod rechecks;
 mod reloads;
 mod remote;
 mod series;
+pub(crate) mod sizes;
 mod store;
 mod tls;
 
@@ -92,6 +93,7 @@ pub struct Metrics {
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     remote: remote::Remote,
+    sizes: sizes::Sizes,
     pub store: StoreMetrics,
     operator: Operator,
     unauthenticated: IntGauge,
@@ -192,6 +194,7 @@ impl Metrics {
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             remote: remote::Remote::new(&new)?,
+            sizes: sizes::Sizes::new(&new)?,
             store: StoreMetrics::new(&new)?,
             operator: Operator::new(&new)?,
             unauthenticated: new.gauge(
@@ -205,7 +208,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The text exposition of everything.
+    /// The text exposition of everything, with how many clients are connected.
     ///
     /// # Errors
     ///
@@ -214,6 +217,7 @@ impl Metrics {
         &self,
         policy: &Policy,
         registry: &SessionRegistry,
+        clients: usize,
     ) -> Result<Vec<u8>, prometheus::Error> {
         self.cache_entries.reset();
         for authenticator in policy.authenticators() {
@@ -228,6 +232,7 @@ impl Metrics {
         self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
         self.limits.show(policy);
+        self.sizes.show(clients);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -254,6 +259,7 @@ impl Metrics {
         self.learning.prepare(policy);
         self.limits.prepare(policy);
         self.rechecks.prepare(policy);
+        self.sizes.prepare(policy);
         self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
@@ -327,6 +333,16 @@ impl Metrics {
     /// Counts a request that was one too many.
     pub fn limited(&self, route: &str, by: &LimitBy) {
         self.limits.limited(route, by);
+    }
+
+    /// Counts a connection of a client that had as many as it may.
+    pub fn connection_refused(&self) {
+        self.sizes.connection_refused();
+    }
+
+    /// Counts a body over what its route allows.
+    pub(crate) fn too_large(&self, route: &str, message: &'static str) {
+        self.sizes.too_large(route, message);
     }
 
     /// Counts what was said about living sessions.

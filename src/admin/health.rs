@@ -46,7 +46,9 @@ impl Health {
 
     fn metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
         let shared = &self.shared;
-        shared.metrics.text(&shared.policy(), &shared.registry)
+        shared
+            .metrics
+            .text(&shared.policy(), &shared.registry, shared.crowd.clients())
     }
 
     /// What an operator should know, even while everything works.

@@ -16,6 +16,8 @@ use crate::proxy::carrier::Carrier;
 use crate::reload::{self, Loaded, Reloader};
 use crate::server::Gateway;
 
+mod memory;
+
 /// Loads, binds and serves until a signal ends it.
 pub fn run(path: &Path) -> Exit {
     run_with(path, None)
@@ -24,8 +26,13 @@ pub fn run(path: &Path) -> Exit {
 /// As [`run`], with a carrier in the place of the gate's own exchange.
 #[doc(hidden)]
 pub fn run_with(path: &Path, carrier: Option<Arc<dyn Carrier>>) -> Exit {
+    let closed = memory::close();
     match prepare(path, io::stdout, carrier) {
         Ok(gateway) => {
+            if let Err(open) = closed {
+                let cause = std::error::Error::source(&open).map(ToString::to_string);
+                warn!(error = %open, cause, "memory");
+            }
             gateway.run();
             Exit::Done
         }

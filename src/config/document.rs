@@ -150,9 +150,17 @@ pub struct Route {
     pub set_headers: Vec<(String, Secret)>,
     pub session: SessionRule,
     pub limit: Option<Limit>,
+    pub sizes: Sizes,
     pub upstream: Located<Arc<str>>,
     pub errors: Option<ErrorFormat>,
     pub place: Place,
+}
+
+/// `max_request` and `max_response`: how many bytes a body may have, without the framing of chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    pub request: Option<u64>,
+    pub response: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -236,6 +244,8 @@ pub struct SessionRule {
     pub idle_timeout: Duration,
     /// Closes that fall due together are spread over this.
     pub jitter: Duration,
+    /// How long a message of the client may be, in bytes of payload as they are sent.
+    pub max_message: Option<u64>,
     pub max_session: Option<Duration>,
     pub notice: Option<Notice>,
     pub per_device: Option<PerDevice>,
@@ -345,6 +355,8 @@ pub struct Limits {
     pub credential_bytes: usize,
     pub head_timeout: Duration,
     pub keepalive_idle: Duration,
+    /// Open connections of one client; `None` sets no bound.
+    pub connections_per_client: Option<usize>,
     pub unauthenticated: Unauthenticated,
 }
 
@@ -413,6 +425,7 @@ impl Default for SessionRule {
             grace: Duration::ZERO,
             idle_timeout: Duration::from_mins(2),
             jitter: Duration::ZERO,
+            max_message: None,
             max_session: None,
             notice: None,
             per_device: None,
@@ -432,6 +445,7 @@ impl Default for Limits {
             credential_bytes: 8 * 1024,
             head_timeout: Duration::from_secs(15),
             keepalive_idle: Duration::from_mins(1),
+            connections_per_client: None,
             unauthenticated: Unauthenticated {
                 total: 1000,
                 per_client: 20,

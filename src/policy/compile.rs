@@ -181,6 +181,7 @@ impl Compiler<'_> {
             set_headers: document.set_headers,
             session: Arc::new(document.session),
             limit,
+            sizes: document.sizes,
             renews: None,
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,

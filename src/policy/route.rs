@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::document::{CredentialRule, ErrorFormat, SessionRule};
+use crate::config::document::{CredentialRule, ErrorFormat, SessionRule, Sizes};
 use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::limit::Limiter;
 use crate::policy::requirement::Requirement;
@@ -36,6 +36,8 @@ pub struct Route {
     pub session: Arc<SessionRule>,
     /// How many requests may pass. It is the same as long as the rule is, whatever is reloaded.
     pub limit: Option<Arc<Limiter>>,
+    /// How long bodies may be.
+    pub sizes: Sizes,
     /// A request here prolongs a session of the route of this name and is not forwarded.
     pub renews: Option<Arc<str>>,
     pub upstream: Arc<Upstream>,
@@ -92,6 +94,7 @@ impl Route {
             set_headers: Vec::new(),
             session: Arc::default(),
             limit: None,
+            sizes: Sizes::default(),
             renews: Some(Arc::clone(&opening.name)),
             upstream: Arc::clone(&opening.upstream),
             errors: opening.errors,

@@ -14,13 +14,14 @@ use pingora::prelude::timeout;
 use pingora::protocols::Stream;
 
 use crate::gate::permit::Permit;
+use crate::metrics::sizes::{REQUEST, RESPONSE};
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
 use crate::proxy::buffer::{BUFFER_BYTES, Leftover};
 use crate::proxy::drain::Drain;
 use crate::proxy::io::{WRITE_STALL, flush, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
-use crate::proxy::pump::Pump;
+use crate::proxy::pump::{Pump, PumpError};
 use crate::proxy::received::Received;
 use crate::proxy::tap::{Listen, Tap};
 use crate::proxy::tether::{Govern, Tether};
@@ -108,14 +109,27 @@ pub(crate) enum Failure {
     Cut {
         status: u16,
     },
+    /// The client's body is longer than the route allows.
+    RequestTooLarge,
+    /// The answer is longer than the route allows, which shows before its head went on.
+    ResponseTooLarge,
+    /// One of the two grew too long when the answer had begun.
+    Outgrown {
+        status: u16,
+        message: &'static str,
+    },
 }
 
 /// Carries the request and its answer.
 pub(crate) async fn run(mut exchange: Exchange<'_, '_>) -> Result<Carried, Failure> {
-    let mut upload = Pump::new(Body::new(exchange.framing, Side::Request));
+    let upload = Pump::new(Body::new(exchange.framing, Side::Request));
+    let mut upload = upload.bounded(exchange.permit.route.sizes.request);
     let body_here = upload
         .at_hand(exchange.behind)
-        .map_err(|_| Failure::ClientBody)?;
+        .map_err(|error| match error {
+            PumpError::TooLarge => Failure::RequestTooLarge,
+            PumpError::Body | PumpError::Sink | PumpError::Source => Failure::ClientBody,
+        })?;
     let (body, next_request) = exchange
         .behind
         .split_at_checked(body_here)
@@ -194,7 +208,15 @@ async fn relay(
     let (status, head_len) = (head.status, head.len);
     let framing = response_framing(&head, method)
         .map_err(|_| Failure::Upstream("an answer whose end is in doubt"))?;
+    let most = permit.route.sizes.response;
+    if let (Framing::Length(length), Some(most)) = (framing, most)
+        && length > most
+    {
+        return Err(Failure::ResponseTooLarge);
+    }
     let dechunk = version == Version::Http10 && framing == Framing::Chunked;
+    // A body that ends with its connection could not be told from one that is cut.
+    let chunks = version == Version::Http11 && framing == Framing::UntilClose && most.is_some();
     let can_go_on = upload.is_done() && !dechunk && framing != Framing::UntilClose;
     let keep_alive = keep_alive && can_go_on && !drain.is_leaving();
     let upstream_stays = framing != Framing::UntilClose && answer_head::keeps_alive(&head);
@@ -203,6 +225,7 @@ async fn relay(
         AnswerHead {
             version,
             keep_alive,
+            chunks,
             added: answer_headers,
         },
     );
@@ -217,16 +240,21 @@ async fn relay(
     }
     let mut download = if dechunk {
         Pump::dechunking()
+    } else if chunks {
+        Pump::chunking()
     } else {
         Pump::new(Body::new(framing, Side::Response))
     };
     let tap = listener.and_then(|listener| Tap::of(&head, framing, &listener));
-    download = download.tapped(tap);
+    download = download.bounded(most).tapped(tap);
     let behind = answer.bytes().get(head_len..).unwrap_or_default();
-    let taken = download
-        .at_hand(behind)
-        .map_err(|_| Failure::Upstream("a malformed body"))?;
-    let body = if dechunk {
+    let taken = download.at_hand(behind).map_err(|error| match error {
+        PumpError::TooLarge => Failure::ResponseTooLarge,
+        PumpError::Body | PumpError::Sink | PumpError::Source => {
+            Failure::Upstream("a malformed body")
+        }
+    })?;
+    let body = if dechunk || chunks {
         &[][..]
     } else {
         behind.get(..taken).unwrap_or_default()
@@ -250,7 +278,16 @@ async fn relay(
     )
     .await;
     tether.end(ended.is_ok());
-    let upload_ended = ended.map_err(|()| Failure::Cut { status })?;
+    let upload_ended = ended.map_err(|()| {
+        let message = if download.is_too_large() {
+            RESPONSE
+        } else if upload.is_too_large() {
+            REQUEST
+        } else {
+            return Failure::Cut { status };
+        };
+        Failure::Outgrown { status, message }
+    })?;
     if upstream_stays && upload_ended && upstream_silent && !download.has_leftover() {
         pool::keep(&permit.route.upstream, upstream);
     }
@@ -296,8 +333,11 @@ async fn finish(
                 }
             } else if !upload_stopped {
                 // A broken upload does not take the answer away from the client.
-                if let Poll::Ready(Err(_)) = upload.poll_pump(cx, client, upstream) {
-                    upload_stopped = true;
+                match upload.poll_pump(cx, client, upstream) {
+                    // An upstream that reads as it answers would wait for the rest for ever.
+                    Poll::Ready(Err(PumpError::TooLarge)) => return Poll::Ready(Err(())),
+                    Poll::Ready(Err(_)) => upload_stopped = true,
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
             }
             if tether.poll_cut(cx).is_ready() {

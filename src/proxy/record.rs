@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::gate::Lookups;
 use crate::gate::denial::{Cause, Denial};
 use crate::gate::permit::Permit;
+use crate::metrics::sizes::{REQUEST, RESPONSE};
 use crate::metrics::{NO_ROUTE, RouteSeries};
 use crate::policy::Policy;
 use crate::policy::route::Route;
@@ -131,18 +132,38 @@ impl<'a> Record<'a> {
         warn!(request_id = %self.who.request_id, upstream, %problem, "upstream failed");
     }
 
-    /// Tells what went wrong with an exchange, if it was the upstream.
+    /// Tells what went wrong with an exchange, if it was the upstream, and counts what was too large.
     pub(crate) fn note_failure(&self, upstream: &str, failure: &Failure) {
         match failure {
             Failure::Connect(error) => self.note_upstream(upstream, error),
             Failure::Upstream(problem) => self.note_upstream(upstream, problem),
             Failure::UpstreamTimeout => self.note_upstream(upstream, &"no answer in time"),
+            Failure::ResponseTooLarge
+            | Failure::Outgrown {
+                message: RESPONSE, ..
+            } => self.note_upstream(upstream, &"an answer over `max_response`"),
             Failure::ClientBody
             | Failure::ClientGone
             | Failure::ClientTimeout
             | Failure::Cut { .. }
-            | Failure::Leaving => {}
+            | Failure::Leaving
+            | Failure::Outgrown { .. }
+            | Failure::RequestTooLarge => {}
         }
+        let message = match failure {
+            Failure::Outgrown { message, .. } => message,
+            Failure::RequestTooLarge => REQUEST,
+            Failure::ResponseTooLarge => RESPONSE,
+            Failure::ClientBody
+            | Failure::ClientGone
+            | Failure::ClientTimeout
+            | Failure::Connect(_)
+            | Failure::Cut { .. }
+            | Failure::Leaving
+            | Failure::Upstream(_)
+            | Failure::UpstreamTimeout => return,
+        };
+        self.shared.metrics.too_large(self.series.route(), message);
     }
 
     /// Writes the access line and counts the answer.

@@ -9,7 +9,8 @@ use crate::clock;
 use crate::gate::denial::Denial;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
-use crate::metrics::{Gauged, OpenSession};
+use crate::metrics::OpenSession;
+use crate::proxy::crowd::Presence;
 use crate::proxy::record::Who;
 use crate::proxy::tether::Governed;
 use crate::proxy::{Shared, Worker};
@@ -143,7 +144,7 @@ impl Opened {
 
     /// Carries frames until the session ends, and tells how it ended. The connection counts as
     /// active all the while.
-    pub(crate) async fn run(self: Box<Self>, client: Stream, _connection: Gauged) {
+    pub(crate) async fn run(self: Box<Self>, client: Stream, _presence: Presence) {
         let Self {
             session,
             gauge,

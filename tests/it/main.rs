@@ -17,6 +17,9 @@ mod admin;
 #[cfg(test)]
 #[path = "../attacks/attacks.rs"]
 mod attacks;
+/// What each client, message and body may take at most.
+#[cfg(test)]
+mod bounds;
 /// Pages in a real Chromium, and what they see of the gate.
 #[cfg(test)]
 #[path = "../browser/browser.rs"]
@@ -61,6 +64,9 @@ mod keys;
 /// Request limits of routes.
 #[cfg(test)]
 mod limits;
+/// Nobody reads the memory of a running gate.
+#[cfg(test)]
+mod memory;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;

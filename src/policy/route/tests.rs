@@ -56,6 +56,7 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             session: Arc::default(),
             limit: (*requirement == 8)
                 .then(|| Arc::new(Limiter::new(ONE_A_MINUTE, LimitBy::ClientIp))),
+            sizes: Sizes::default(),
             renews: None,
             upstream: upstream(),
             errors: None,
@@ -176,6 +177,7 @@ fn table_entry() -> Route {
         set_headers: Vec::new(),
         session: Arc::default(),
         limit: None,
+        sizes: Sizes::default(),
         renews: None,
         upstream: upstream(),
         errors: None,

@@ -15,6 +15,7 @@ use pingora::protocols::Stream;
 
 use crate::gate::denial::Denial;
 use crate::metrics::Gauged;
+use crate::proxy::crowd::Presence;
 use crate::proxy::websocket::Behind;
 use crate::scheme::Rejection;
 use crate::session::unauthenticated::Place;
@@ -67,7 +68,7 @@ struct Kept {
 impl Waiting {
     /// Waits for the message, and goes on as a session if it convinces. The connection counts as
     /// active all the while.
-    pub(crate) async fn run(self: Box<Self>, client: Stream, connection: Gauged) {
+    pub(crate) async fn run(self: Box<Self>, client: Stream, presence: Presence) {
         let Self {
             seat,
             stranger,
@@ -85,7 +86,7 @@ impl Waiting {
         };
         if let Some((client, opened)) = opened {
             // A task of its own: what the wait needed is freed.
-            tokio::spawn(Box::new(opened).run(client, connection));
+            tokio::spawn(Box::new(opened).run(client, presence));
         }
     }
 }

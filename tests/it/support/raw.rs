@@ -58,6 +58,13 @@ impl RawClient {
         self.answer()
     }
 
+    /// The status of a `GET` on a connection that may be refused at once, before or while the
+    /// request is sent; `None` if that reset the answer away.
+    pub(crate) fn get_or_refused(&mut self, target: &str) -> Option<u16> {
+        let _ = self.try_send(request("GET", target, ""));
+        self.try_answer().ok().map(|answer| answer.status())
+    }
+
     /// The next answer to a request that was not `HEAD`. An interim answer counts as one.
     #[track_caller]
     pub(crate) fn answer(&mut self) -> Answer {
