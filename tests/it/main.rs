@@ -95,6 +95,9 @@ mod replicas;
 /// Sa-Token sessions in a real Redis.
 #[cfg(test)]
 mod sa_token;
+/// No credential in any log, whatever happens to it.
+#[cfg(test)]
+mod secrets;
 /// What governs a WebSocket after its handshake.
 #[cfg(test)]
 mod sessions;

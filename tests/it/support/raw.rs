@@ -58,6 +58,17 @@ impl RawClient {
         self.answer()
     }
 
+    /// Sends a `GET` that may be refused before it is whole, and reads what comes.
+    pub(crate) fn try_get(&mut self, target: &str, headers: &str) {
+        let _ = self.try_send(request("GET", target, headers));
+        self.drain_answer();
+    }
+
+    /// Reads an answer, if there is one.
+    pub(crate) fn drain_answer(&mut self) {
+        let _ = self.try_answer();
+    }
+
     /// The status of a `GET` on a connection that may be refused at once, before or while the
     /// request is sent; `None` if that reset the answer away.
     pub(crate) fn get_or_refused(&mut self, target: &str) -> Option<u16> {
