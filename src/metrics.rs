@@ -33,6 +33,7 @@ mod remote;
 mod series;
 pub(crate) mod sizes;
 mod store;
+mod tables;
 mod tls;
 
 use families::Families;
@@ -65,6 +66,9 @@ const SESSION_SECONDS: &[f64] = &[
     86_400.0,
 ];
 
+/// The label of what belongs to no authenticator.
+const NO_AUTHENTICATOR: &str = "-";
+
 /// The label of sessions on routes that ask for no device type.
 const NO_DEVICE: &str = "-";
 
@@ -94,6 +98,7 @@ pub struct Metrics {
     reloads: reloads::Reloads,
     remote: remote::Remote,
     sizes: sizes::Sizes,
+    tables: tables::Tables,
     pub store: StoreMetrics,
     operator: Operator,
     unauthenticated: IntGauge,
@@ -195,6 +200,7 @@ impl Metrics {
             reloads: reloads::Reloads::new(&new)?,
             remote: remote::Remote::new(&new)?,
             sizes: sizes::Sizes::new(&new)?,
+            tables: tables::Tables::new(&new)?,
             store: StoreMetrics::new(&new)?,
             operator: Operator::new(&new)?,
             unauthenticated: new.gauge(
@@ -233,6 +239,7 @@ impl Metrics {
         self.expiring.show(policy, registry, clock::now());
         self.limits.show(policy);
         self.sizes.show(clients);
+        self.tables.show(policy, registry);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -333,6 +340,14 @@ impl Metrics {
     /// Counts a request that was one too many.
     pub fn limited(&self, route: &str, by: &LimitBy) {
         self.limits.limited(route, by);
+    }
+
+    /// Corrects the number of upstream connections that wait to be used again.
+    pub fn idle_upstreams_changed(&self, before: usize, now: usize) {
+        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.tables
+            .idle_upstreams
+            .add(signed(now).saturating_sub(signed(before)));
     }
 
     /// Counts a connection of a client that had as many as it may.

@@ -231,9 +231,11 @@ fn forget<K: Eq + Hash>(index: &mut Index<K>, key: &K, id: RevocationId) {
 pub struct Full;
 
 /// The revocations that are made while the gate runs; one for the whole process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Revocations {
     state: RwLock<State>,
+    /// How many there may be, those included that were lifted and not forgotten yet.
+    most: usize,
     /// How many there are, so that a gate without any pays one load.
     count: AtomicUsize,
     epoch: AtomicU64,
@@ -256,6 +258,18 @@ pub enum Merged {
     Lifted,
     /// Nothing new.
     Known,
+}
+
+impl Default for Revocations {
+    fn default() -> Self {
+        Self {
+            state: RwLock::default(),
+            most: MOST_REVOCATIONS,
+            count: AtomicUsize::default(),
+            epoch: AtomicU64::default(),
+            is_incomplete: AtomicBool::default(),
+        }
+    }
 }
 
 impl Revocations {
@@ -294,7 +308,8 @@ impl Revocations {
     pub fn add(&self, id: RevocationId, revocation: Revocation) -> Result<(), Full> {
         {
             let mut state = self.state.write();
-            if state.set.len() >= MOST_REVOCATIONS && !state.set.all.contains_key(&id) {
+            let taken = state.set.len() + state.lifted.len();
+            if taken >= self.most && !state.set.all.contains_key(&id) {
                 return Err(Full);
             }
             state.set.insert(id, revocation);
@@ -373,6 +388,11 @@ impl Revocations {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many were lifted and cannot be forgotten yet.
+    pub fn lifted(&self) -> usize {
+        self.state.read().lifted.len()
     }
 
     /// A copy of what is in force.

@@ -99,7 +99,8 @@ pub async fn run(
     let live = session.live();
     up = up.bounded(live.opening.rule.max_message);
     let mut down = Direction::new(Sender::Server);
-    let by = match up.begin(from_client).and(down.begin(from_upstream)) {
+    let begun = (up.begin(from_client), down.begin(from_upstream));
+    let by = match begun.0.and(begun.1) {
         Ok(()) => {
             let mut closer = None;
             poll_fn(|cx| {

@@ -220,6 +220,26 @@ impl Authenticator {
         self.cache.len()
     }
 
+    /// How many refusals are kept.
+    pub fn refused(&self) -> u64 {
+        self.cache.refused()
+    }
+
+    /// How many clients' guesses are counted, where they are.
+    pub fn guessing(&self) -> Option<u64> {
+        self.guessers.as_ref().map(Guessers::len)
+    }
+
+    /// How many answers are remembered for an outage, where they are.
+    pub fn graced(&self) -> Option<u64> {
+        self.verifier.graced()
+    }
+
+    /// Of how many tokens it is known when they were first seen, where nothing else is.
+    pub fn first_seen(&self) -> Option<u64> {
+        Some(self.verifier.first_seen()?.len())
+    }
+
     /// Judges a recognised credential: from the cache, or by the verifier.
     ///
     /// The look-up is `None` where the scheme has no use for a cache.

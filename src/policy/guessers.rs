@@ -37,8 +37,12 @@ struct Allowance {
 
 impl Guessers {
     pub(super) fn new(guesses: Guesses) -> Self {
+        Self::bounded(guesses, MOST)
+    }
+
+    fn bounded(guesses: Guesses, most: u64) -> Self {
         let clients = Cache::builder()
-            .max_capacity(MOST)
+            .max_capacity(most)
             .eviction_policy(EvictionPolicy::lru())
             .build();
         Self { guesses, clients }
@@ -82,6 +86,11 @@ impl Guessers {
             }
             None => Err(allowance.since.plus(each).since(now)),
         }
+    }
+
+    /// How many clients are kept in mind; an estimate.
+    pub(super) fn len(&self) -> u64 {
+        self.clients.entry_count()
     }
 
     /// Gives one back.
@@ -131,6 +140,22 @@ mod tests {
             guessers.charge(one, start).is_err(),
             "a clock that was set back gives nothing"
         );
+    }
+
+    #[test]
+    fn there_are_never_more_than_have_room_and_the_one_seen_longest_ago_goes() {
+        let guessers = Guessers::bounded(Guesses { count: 2, per: PER }, 100);
+        let now = UnixTime::from_secs(1_000);
+        let client = |last: u32| IpAddr::from((0x0a00_0000 + last).to_be_bytes());
+        for last in 0..5000 {
+            assert_eq!(guessers.charge(client(last), now), Ok(()));
+        }
+        guessers.clients.run_pending_tasks();
+        assert_eq!(guessers.len(), 100);
+        assert!(guessers.charge(client(4999), now).is_ok());
+        assert!(guessers.charge(client(4999), now).is_err(), "not forgotten");
+        assert!(guessers.charge(client(0), now).is_ok());
+        assert!(guessers.charge(client(0), now).is_ok(), "forgotten");
     }
 
     #[test]

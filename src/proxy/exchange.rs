@@ -14,7 +14,6 @@ use pingora::prelude::timeout;
 use pingora::protocols::Stream;
 
 use crate::gate::permit::Permit;
-use crate::metrics::sizes::{REQUEST, RESPONSE};
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
 use crate::proxy::buffer::{BUFFER_BYTES, Leftover};
 use crate::proxy::drain::Drain;
@@ -30,8 +29,10 @@ use crate::wire::body::{Body, Framing, Side, response_framing};
 use crate::wire::head::{self, HeadLimits, ResponseHead, Version};
 
 mod attempt;
+mod way;
 
 use attempt::{Attempt, attempt};
+use way::{Way, cut, unfit_answer, unfit_request};
 
 /// How long an upstream may pause within its answer.
 const BODY_STALL: Duration = Duration::from_mins(5);
@@ -124,12 +125,7 @@ pub(crate) enum Failure {
 pub(crate) async fn run(mut exchange: Exchange<'_, '_>) -> Result<Carried, Failure> {
     let upload = Pump::new(Body::new(exchange.framing, Side::Request));
     let mut upload = upload.bounded(exchange.permit.route.sizes.request);
-    let body_here = upload
-        .at_hand(exchange.behind)
-        .map_err(|error| match error {
-            PumpError::TooLarge => Failure::RequestTooLarge,
-            PumpError::Body | PumpError::Sink | PumpError::Source => Failure::ClientBody,
-        })?;
+    let body_here = upload.at_hand(exchange.behind).map_err(unfit_request)?;
     let (body, next_request) = exchange
         .behind
         .split_at_checked(body_here)
@@ -209,15 +205,8 @@ async fn relay(
     let framing = response_framing(&head, method)
         .map_err(|_| Failure::Upstream("an answer whose end is in doubt"))?;
     let most = permit.route.sizes.response;
-    if let (Framing::Length(length), Some(most)) = (framing, most)
-        && length > most
-    {
-        return Err(Failure::ResponseTooLarge);
-    }
-    let dechunk = version == Version::Http10 && framing == Framing::Chunked;
-    // A body that ends with its connection could not be told from one that is cut.
-    let chunks = version == Version::Http11 && framing == Framing::UntilClose && most.is_some();
-    let can_go_on = upload.is_done() && !dechunk && framing != Framing::UntilClose;
+    let way = Way::of(framing, version, most)?;
+    let can_go_on = upload.is_done() && way != Way::Dechunking && framing != Framing::UntilClose;
     let keep_alive = keep_alive && can_go_on && !drain.is_leaving();
     let upstream_stays = framing != Framing::UntilClose && answer_head::keeps_alive(&head);
     let pieces = answer_head::rewrite(
@@ -225,7 +214,7 @@ async fn relay(
         AnswerHead {
             version,
             keep_alive,
-            chunks,
+            chunks: way == Way::Chunking,
             added: answer_headers,
         },
     );
@@ -238,27 +227,13 @@ async fn relay(
     if tether.is_stream() && drain.is_leaving() {
         return Err(Failure::Leaving);
     }
-    let mut download = if dechunk {
-        Pump::dechunking()
-    } else if chunks {
-        Pump::chunking()
-    } else {
-        Pump::new(Body::new(framing, Side::Response))
-    };
     let tap = listener.and_then(|listener| Tap::of(&head, framing, &listener));
-    download = download.bounded(most).tapped(tap);
+    let mut download = way.pump(framing, most).tapped(tap);
     let behind = answer.bytes().get(head_len..).unwrap_or_default();
-    let taken = download.at_hand(behind).map_err(|error| match error {
-        PumpError::TooLarge => Failure::ResponseTooLarge,
-        PumpError::Body | PumpError::Sink | PumpError::Source => {
-            Failure::Upstream("a malformed body")
-        }
-    })?;
-    let body = if dechunk || chunks {
-        &[][..]
-    } else {
-        behind.get(..taken).unwrap_or_default()
-    };
+    let taken = download.at_hand(behind).map_err(unfit_answer)?;
+    // Otherwise it is written by the pump.
+    let as_it_is = if way == Way::AsIs { taken } else { 0 };
+    let body = behind.get(..as_it_is).unwrap_or_default();
     let upstream_silent = taken == behind.len();
     // If the whole body is here, so is what the client must not know before others do.
     poll_fn(|cx| download.poll_told(cx)).await;
@@ -278,16 +253,7 @@ async fn relay(
     )
     .await;
     tether.end(ended.is_ok());
-    let upload_ended = ended.map_err(|()| {
-        let message = if download.is_too_large() {
-            RESPONSE
-        } else if upload.is_too_large() {
-            REQUEST
-        } else {
-            return Failure::Cut { status };
-        };
-        Failure::Outgrown { status, message }
-    })?;
+    let upload_ended = ended.map_err(|()| cut(status, &upload, &download))?;
     if upstream_stays && upload_ended && upstream_silent && !download.has_leftover() {
         pool::keep(&permit.route.upstream, upstream);
     }

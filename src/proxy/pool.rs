@@ -167,6 +167,26 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test]
+    async fn an_upstream_has_no_more_idle_connections_than_are_kept() {
+        let upstream = Upstream {
+            name: Arc::from("im"),
+            address: Arc::from("127.0.0.1:1"),
+            connect_timeout: IDLE,
+            response_timeout: IDLE,
+            handshake_timeout: IDLE,
+        };
+        let mut far = Vec::new();
+        for _ in 0..KEPT + 50 {
+            let (near, other) = tokio::io::duplex(16);
+            keep(&upstream, Box::new(near));
+            far.push(other);
+        }
+        assert_eq!(reap(), KEPT);
+        drop(far);
+        assert_eq!(reap(), 0);
+    }
+
     /// A connection that the runtime believes to be quiet, and its other end.
     async fn quiet() -> (Stream, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

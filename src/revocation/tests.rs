@@ -195,3 +195,37 @@ fn an_id_reads_as_it_is_written() {
         assert_eq!(RevocationId::parse(wrong), None, "{wrong}");
     }
 }
+
+#[test]
+fn who_is_full_takes_no_more_and_forgets_none() {
+    let revocations = Revocations {
+        most: 3,
+        ..Revocations::default()
+    };
+    let revocation = |subject: &str| Revocation {
+        target: user(subject, None, None),
+        issued_before: UnixTime::from_secs(900),
+        expires_at: UnixTime::from_secs(2000),
+    };
+    for id in 1..=3 {
+        revocations.add(RevocationId(id), revocation("7")).unwrap();
+    }
+    assert_eq!(revocations.add(RevocationId(4), revocation("8")), Err(Full));
+    let entry = Entry::InForce(revocation("8"));
+    assert!(revocations.merge(RevocationId(4), entry).is_err());
+    // Another one of the same id takes no more room.
+    revocations.add(RevocationId(3), revocation("8")).unwrap();
+    // Lifting makes none: what was lifted has to be known until its end.
+    revocations.lift(RevocationId(1)).unwrap();
+    assert_eq!((revocations.len(), revocations.lifted()), (2, 1));
+    assert_eq!(revocations.add(RevocationId(4), revocation("8")), Err(Full));
+    let verified = verified(ada(), Some(100));
+    let suspect = Suspect {
+        verified: &verified,
+        device_type: None,
+    };
+    assert!(revocations.covers(&suspect, NOW));
+    revocations.purge(UnixTime::from_secs(2000));
+    assert_eq!((revocations.len(), revocations.lifted()), (0, 0));
+    revocations.add(RevocationId(4), revocation("8")).unwrap();
+}

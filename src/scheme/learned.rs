@@ -266,6 +266,11 @@ impl Learned {
         self.facts.lock().by_token.len()
     }
 
+    /// How many refusals are remembered; an estimate.
+    pub fn refused(&self) -> u64 {
+        self.refusals.entry_count()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -290,17 +290,45 @@ impl Live {
             // Never shorter, but the new token revokes it as well.
             renewal.standing.tokens()
         };
-        for token in others {
-            if state
-                .tokens
-                .iter()
-                .all(|known| known.digest != token.digest)
-            {
-                state.tokens.push(token);
-            }
-        }
-        let surplus = state.tokens.len().saturating_sub(MOST_TOKENS);
-        state.tokens.drain(..surplus);
+        remember(&mut state.tokens, others);
         Some(state.end.unwrap_or(UnixTime::NEVER))
+    }
+}
+
+/// Puts tokens behind those that are known, and forgets the oldest where there are too many.
+fn remember(
+    known: &mut SmallVec<[Arc<TokenFacts>; 0]>,
+    others: impl IntoIterator<Item = Arc<TokenFacts>>,
+) {
+    for token in others {
+        if known.iter().all(|one| one.digest != token.digest) {
+            known.push(token);
+        }
+    }
+    let surplus = known.len().saturating_sub(MOST_TOKENS);
+    known.drain(..surplus);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Digest;
+
+    #[test]
+    fn the_latest_tokens_are_remembered_each_once() {
+        let token = |number: u8| {
+            Arc::new(TokenFacts {
+                digest: Digest::of(&[number]),
+                id: None,
+                issued_at: None,
+            })
+        };
+        let mut known = SmallVec::new();
+        for number in 0..40 {
+            remember(&mut known, [token(number), token(number)]);
+        }
+        let expected: Vec<_> = (8..40).map(|number| token(number).digest).collect();
+        let found: Vec<_> = known.iter().map(|token| token.digest).collect();
+        assert_eq!(found, expected);
     }
 }

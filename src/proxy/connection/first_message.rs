@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pingora::protocols::Stream;
+use zeroize::Zeroizing;
 
 use crate::gate::denial::Denial;
 use crate::metrics::Gauged;
@@ -60,7 +61,7 @@ enum Way {
 struct Kept {
     peer: IpAddr,
     secure: bool,
-    head: Vec<u8>,
+    head: Zeroizing<Vec<u8>>,
     /// Bytes behind the head that are here already.
     from_client: Vec<u8>,
 }

@@ -149,3 +149,14 @@ fn doubts_are_few() {
     assert!(learned.doubt(&token(100), later(15)));
     assert!(!learned.doubt(&token(101), later(15)), "unknown");
 }
+
+#[test]
+fn refusals_have_an_end() {
+    let learned = new(100, 100);
+    let number = u32::try_from(REFUSALS).unwrap() + 2000;
+    for refused in 0..number {
+        learned.refuse(token(refused), Rejection::Revoked, NOW);
+    }
+    learned.refusals.run_pending_tasks();
+    assert!(learned.refused() <= REFUSALS, "{}", learned.refused());
+}

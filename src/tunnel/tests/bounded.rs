@@ -27,8 +27,8 @@ async fn expect_too_large(bytes: &[u8], piece: usize, passes: &[u8]) {
     }
     assert_eq!(close_of(&rest(&mut rig.client).await).0, 1009);
     let seen = rest(&mut rig.upstream).await;
-    let (passed, close) = seen.split_at(passes.len());
-    assert_eq!(passed, passes);
+    let (before, close) = seen.split_at(passes.len());
+    assert_eq!(before, passes);
     assert_eq!(close_of(&unmasked(close)).0, 1009);
     drop((rig.client, rig.upstream));
     assert_eq!(
