@@ -15,6 +15,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
 
+pub mod sink;
+
 /// Logs to `writer` from now on. `IMGATE_LOG` takes `tracing` filter directives.
 ///
 /// pingora's own lines below a warning say nothing about the gate's traffic; notify warns of each

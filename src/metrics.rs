@@ -26,6 +26,7 @@ mod families;
 mod guards;
 pub(crate) mod learning;
 mod limits;
+mod lines;
 mod operator;
 mod rechecks;
 mod reloads;
@@ -89,6 +90,7 @@ pub struct Metrics {
     expiring: expiring::Expiring,
     learning: learning::Learning,
     limits: limits::Limits,
+    lines: lines::Lines,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     remote: remote::Remote,
@@ -189,6 +191,7 @@ impl Metrics {
             expiring: expiring::Expiring::new(&new)?,
             learning: learning::Learning::new(&new)?,
             limits: limits::Limits::new(&new)?,
+            lines: lines::Lines::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             remote: remote::Remote::new(&new)?,
@@ -228,6 +231,7 @@ impl Metrics {
         self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
         self.limits.show(policy);
+        self.lines.show();
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
