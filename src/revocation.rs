@@ -11,10 +11,11 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use crate::clock::UnixTime;
+use crate::clock::{Steady, UnixTime};
 use crate::scheme::{TokenFacts, Verified};
 use crate::secret::Digest;
 
@@ -23,6 +24,10 @@ pub mod entry;
 mod tests;
 
 use entry::Entry;
+
+/// What has ended is kept until it has been over for so long, by a clock that nobody can set: one that
+/// was set forth by mistake may be put right by then, and what was revoked must be so again.
+const DOUBT: Duration = Duration::from_hours(1);
 
 /// Entries beyond this are refused: nobody revokes so many by hand, and memory has an end.
 pub const MOST_REVOCATIONS: usize = 1_000_000;
@@ -246,6 +251,8 @@ struct State {
     set: RevocationSet,
     /// What was lifted, until it would have ended by itself: nobody may bring it back.
     lifted: HashMap<RevocationId, UnixTime>,
+    /// What had ended by this time is forgotten when it has been over for long enough.
+    over: Option<(UnixTime, Steady)>,
 }
 
 /// What came of an entry.
@@ -346,12 +353,22 @@ impl Revocations {
         Some(Entry::Lifted { until })
     }
 
-    /// Forgets what has ended.
-    pub fn purge(&self, now: UnixTime) {
+    /// Forgets what has ended, and long enough ago that no clock will take it back.
+    pub fn purge(&self, now: UnixTime, steady: Steady) {
         let mut state = self.state.write();
-        state.set.purge(now);
-        state.lifted.retain(|_, until| now < *until);
-        self.count.store(state.set.len(), Ordering::SeqCst);
+        match state.over {
+            Some((over, since)) if over <= now => {
+                if steady.since(since) < DOUBT {
+                    return;
+                }
+                state.set.purge(over);
+                state.lifted.retain(|_, until| over < *until);
+                self.count.store(state.set.len(), Ordering::SeqCst);
+            }
+            // The clock was set back: less is over than it seemed.
+            Some(_) | None => {}
+        }
+        state.over = Some((now, steady));
     }
 
     /// Counts the revocations that were ever made here.

@@ -58,7 +58,7 @@ impl BackgroundService for Upkeep {
             self.shared.registry.sweep(now, steady);
             if steady >= tidy {
                 self.shared.registry.claims.forget(steady);
-                self.shared.policy().revocations.purge(now);
+                self.shared.policy().revocations.purge(now, steady);
                 tidy = steady.plus(TIDY_EVERY);
             }
         }
