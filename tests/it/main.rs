@@ -43,6 +43,9 @@ mod easemob;
 /// `imgate explain`: verdicts without a gate that runs.
 #[cfg(test)]
 mod explain;
+/// What is around the gate fails: backends, Redis, key servers, the log, descriptors, the clock.
+#[cfg(test)]
+mod faults;
 /// Credentials in the first message of a socket.
 #[cfg(test)]
 mod first_message;
