@@ -6,7 +6,10 @@
 use std::collections::BTreeSet;
 
 mod arena;
+mod forge;
 
+/// Algorithms and signatures that prove nothing.
+mod algorithms;
 /// Requests in and behind the bodies of others.
 mod bodies;
 /// Credentials that are sent twice.
@@ -21,6 +24,8 @@ mod handshakes;
 mod http2;
 /// Forged and misspelt identities.
 mod identity;
+/// Keys that a token would choose itself.
+mod keys;
 /// Heads that are too large.
 mod limits;
 /// Bytes that are no line of a head.
@@ -33,8 +38,12 @@ mod nominations;
 mod paths;
 /// Heads that never end.
 mod slow;
+/// Credentials of others.
+mod strangers;
 /// Targets that are more, or less, than a path and a query.
 mod targets;
+/// Tokens of another form, size, type or spelling.
+mod tokens;
 /// Upgrades that are none.
 mod upgrade;
 
@@ -42,6 +51,7 @@ mod upgrade;
 #[test]
 fn the_readme_names_every_test_and_no_other() {
     let sources = [
+        ("algorithms", include_str!("algorithms.rs")),
         ("bodies", include_str!("bodies.rs")),
         ("credentials", include_str!("credentials.rs")),
         ("forwarding", include_str!("forwarding.rs")),
@@ -49,13 +59,16 @@ fn the_readme_names_every_test_and_no_other() {
         ("handshakes", include_str!("handshakes.rs")),
         ("http2", include_str!("http2.rs")),
         ("identity", include_str!("identity.rs")),
+        ("keys", include_str!("keys.rs")),
         ("limits", include_str!("limits.rs")),
         ("lines", include_str!("lines.rs")),
         ("methods", include_str!("methods.rs")),
         ("nominations", include_str!("nominations.rs")),
         ("paths", include_str!("paths.rs")),
         ("slow", include_str!("slow.rs")),
+        ("strangers", include_str!("strangers.rs")),
         ("targets", include_str!("targets.rs")),
+        ("tokens", include_str!("tokens.rs")),
         ("upgrade", include_str!("upgrade.rs")),
     ];
     let tests: BTreeSet<String> = sources
