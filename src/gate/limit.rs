@@ -154,8 +154,7 @@ pub fn named_in(body: &[u8], pointer: &str) -> Option<Named> {
     let is_missing = Cell::new(false);
     let found = json::walk(&whole, pointer, |step| match step {
         Step::Key { object, key } => {
-            let folded = bare(key);
-            let alike = object.keys().filter(|other| bare(other) == folded).count();
+            let alike = json::count_alike(object, key);
             is_missing.set(alike == 0);
             alike == 1
         }
@@ -178,12 +177,6 @@ pub fn named_in(body: &[u8], pointer: &str) -> Option<Named> {
 /// Without case and the blanks around it: those who differ in nothing else are counted as one.
 fn folded(text: &str) -> String {
     text.trim().to_uppercase().to_lowercase()
-}
-
-/// A key's letters and digits, without case.
-fn bare(key: &str) -> String {
-    let letters: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
-    letters.to_uppercase().to_lowercase()
 }
 
 #[cfg(test)]

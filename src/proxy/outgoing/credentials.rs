@@ -13,7 +13,7 @@ use crate::policy::first_message::Form;
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::proxy::outgoing::Facts;
 use crate::proxy::pieces::Pieces;
-use crate::request::{Request, cookies};
+use crate::request::{Request, cookies, is_alike};
 use crate::wire::head::Header;
 
 /// The decisions about one request's headers and query.
@@ -136,14 +136,21 @@ impl<'a, 'r> Rewrite<'a, 'r> {
                 let name = carrier.query_name();
                 name.is_some_and(|name| name.as_bytes() == &*pair.name)
             };
-            let is_device = self.device.is_some_and(|(from, _)| from.iter().any(here));
+            // What some server takes for the same parameter goes with it, and never stays.
+            let like_here = |carrier: &Carrier| {
+                let name = carrier.query_name();
+                name.is_some_and(|name| is_alike(&pair.name, name))
+            };
+            let is_device = self
+                .device
+                .is_some_and(|(from, _)| from.iter().any(like_here));
             let is_replaced = self
                 .permit
                 .route
                 .credential
                 .carried_as
                 .as_ref()
-                .is_some_and(here);
+                .is_some_and(like_here);
             let is_credential = self.policy.headers.is_credential_query(&pair.name);
             if is_device || is_replaced || is_credential && !self.stays(here) {
                 changed = true;
