@@ -78,6 +78,8 @@ pub struct Policy {
     pub headers: HeaderRules,
     pub cors: Option<Cors>,
     pub assertions: Option<Assertions>,
+    /// What is allowed by the configuration and should not be.
+    pub warnings: Vec<Problem>,
     /// What the configuration itself revokes.
     revoked: RevocationSet,
     /// What was revoked while the gate ran; the same in every policy of the process.
@@ -132,7 +134,7 @@ impl Policy {
             revocations,
             shutdown,
             store,
-            warnings: _,
+            warnings,
         } = document;
 
         let mut compiler = Compiler {
@@ -206,6 +208,7 @@ impl Policy {
             headers,
             cors: cors.map(Cors::new),
             assertions: identity.sign.as_ref().map(Assertions::new),
+            warnings,
             revoked: revoked(revocations),
             revocations: known,
             apps: apps_of(&authenticators),

@@ -133,10 +133,10 @@ struct Compiled {
 /// Reads and compiles, and tells from which files, also if that failed.
 fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled, LoadError>) {
     let (snapshot, loaded) = Snapshot::read(path);
-    let compiled = loaded.and_then(|mut loaded| {
-        let mut warnings = std::mem::take(&mut loaded.document.warnings);
+    let compiled = loaded.and_then(|loaded| {
         let policy = Policy::compile(loaded, previous, &Network)
             .map_err(|problems| LoadError::Problems { problems })?;
+        let mut warnings = policy.warnings.clone();
         let now = clock::now();
         let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
         warnings.extend(tls.filter_map(|tls| tls.warning(now)));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::policy::Policy;
 use crate::proxy::Shared;
 
 /// Of authenticators and certificates, in file order, and of what is going on.
@@ -36,6 +37,15 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         .chain(graces)
         .chain(of_store(shared))
         .collect()
+}
+
+/// What the configuration allows against advice. The log says so when it takes force, which may be
+/// long ago.
+pub(super) fn warnings(policy: &Policy) -> Vec<Value> {
+    let warnings = policy.warnings.iter();
+    let shown = warnings
+        .map(|warning| json!({ "setting": warning.place.path, "warning": warning.message }));
+    shown.collect()
 }
 
 /// A build for production has no clock but the system's.

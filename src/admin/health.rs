@@ -62,6 +62,7 @@ impl Health {
             "store": policy.store.as_str(),
             "store_up": self.shared.is_store_up(),
             "caveats": caveats::of(&self.shared),
+            "warnings": caveats::warnings(&policy),
         });
         let status = if ready {
             StatusCode::OK
