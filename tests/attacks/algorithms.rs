@@ -262,6 +262,9 @@ const ORDER: [u8; 32] = [
     0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
+/// Makes another signature of one.
+type Change = fn(Vec<u8>) -> Vec<u8>;
+
 /// A signature in DER, as most libraries write it by themselves.
 fn der(signature: &[u8]) -> Vec<u8> {
     let integer = |bytes: &[u8]| {
@@ -310,7 +313,6 @@ fn a_signature_of_an_elliptic_curve_in_another_form_opens_nothing() {
         attacks.push(refused(format!("r = {r_name}, its own s"), &with_r));
         attacks.push(refused(format!("s = {r_name}, its own r"), &with_s));
     }
-    type Change = fn(Vec<u8>) -> Vec<u8>;
     let changes: [(&str, Change); 14] = [
         ("none", |_| Vec::new()),
         ("one byte", |_| vec![0]),

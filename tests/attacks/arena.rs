@@ -164,6 +164,13 @@ impl Arena {
         Self::built(Recorder::serving(echo), "", |builder| builder.listener(key))
     }
 
+    /// With both.
+    pub(super) fn listening_with(key: &str, more: &str) -> Self {
+        Self::built(Recorder::serving(echo), more, |builder| {
+            builder.listener(key)
+        })
+    }
+
     /// With a policy of its own, in which `/open/**` is public and leads to `im`.
     pub(super) fn of(policy: &str, build: impl FnOnce(Builder) -> Builder) -> Self {
         Self::of_policy(Recorder::serving(echo), policy, build)

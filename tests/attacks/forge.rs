@@ -58,10 +58,12 @@ pub(super) fn by_ours(header: &str, payload: &str) -> String {
 /// Signed with a private key, whatever the header says.
 pub(super) fn by_pair(algorithm: Algorithm, pair: &Pair, header: &str, payload: &str) -> String {
     let pem = pair.private.as_bytes();
-    let key = match algorithm {
-        Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_pem(pem),
-        Algorithm::EdDSA => EncodingKey::from_ed_pem(pem),
-        _ => EncodingKey::from_rsa_pem(pem),
+    let key = if [Algorithm::ES256, Algorithm::ES384].contains(&algorithm) {
+        EncodingKey::from_ec_pem(pem)
+    } else if algorithm == Algorithm::EdDSA {
+        EncodingKey::from_ed_pem(pem)
+    } else {
+        EncodingKey::from_rsa_pem(pem)
     };
     signed(header, payload, &key.unwrap(), algorithm)
 }

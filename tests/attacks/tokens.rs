@@ -65,89 +65,32 @@ fn a_token_larger_than_any_does_not_reach_the_cryptography() {
     let good = by_ours(HEADER, &good_claims());
     let (message, signature) = good.rsplit_once('.').unwrap();
     let long = "x".repeat(70_000);
+    let many = (0..4_000).map(|key| format!(r#","k{key}":0"#));
+    let many = many.collect::<Vec<_>>().concat();
     let deep = |open: &str, close: &str| {
         let levels = 10_000;
         format!(r#""deep":{}1{}"#, open.repeat(levels), close.repeat(levels))
     };
+    #[rustfmt::skip]
     let mut cases = vec![
         // HAProxy's overflow while it converted the signature of ES256.
-        (
-            "a signature of 21 830 characters".to_owned(),
-            format!("{message}.{}", "A".repeat(21_830)),
-        ),
-        (
-            "a signature of 100 000 characters".to_owned(),
-            format!("{message}.{}", "A".repeat(100_000)),
-        ),
-        (
-            "a signature of one character too many".to_owned(),
-            format!("{message}.{}", "A".repeat(1_367)),
-        ),
-        (
-            "its signature and more".to_owned(),
-            format!("{message}.{signature}{}", "A".repeat(1_400)),
-        ),
+        ("a signature of 21 830 characters".to_owned(), format!("{message}.{}", "A".repeat(21_830))),
+        ("a signature of 100 000 characters".to_owned(), format!("{message}.{}", "A".repeat(100_000))),
+        ("a signature of one character too many".to_owned(), format!("{message}.{}", "A".repeat(1_367))),
+        ("its signature and more".to_owned(), format!("{message}.{signature}{}", "A".repeat(1_400))),
         // golang-jwt split at every dot (CVE-2025-30204).
         ("60 000 dots".to_owned(), ".".repeat(60_000)),
-        (
-            "60 000 dots behind it".to_owned(),
-            format!("{good}{}", ".".repeat(60_000)),
-        ),
-        (
-            "60 000 dots before it".to_owned(),
-            format!("{}{good}", ".".repeat(60_000)),
-        ),
+        ("60 000 dots behind it".to_owned(), format!("{good}{}", ".".repeat(60_000))),
+        ("60 000 dots before it".to_owned(), format!("{}{good}", ".".repeat(60_000))),
         ("30 000 parts".to_owned(), "e30.".repeat(30_000)),
-        (
-            "a long kid".to_owned(),
-            by_ours(
-                &format!(r#"{{"alg":"HS256","kid":"{}"}}"#, &long[..257]),
-                &good_claims(),
-            ),
-        ),
-        (
-            "a very long kid".to_owned(),
-            by_ours(
-                &format!(r#"{{"alg":"HS256","kid":"{long}"}}"#),
-                &good_claims(),
-            ),
-        ),
-        (
-            "a long alg".to_owned(),
-            by_ours(
-                &format!(r#"{{"alg":"HS256{long}","kid":"h"}}"#),
-                &good_claims(),
-            ),
-        ),
-        (
-            "a long header".to_owned(),
-            by_ours(
-                &format!(r#"{{"alg":"HS256","kid":"h","x":"{long}"}}"#),
-                &good_claims(),
-            ),
-        ),
-        ("a header of many keys".to_owned(), {
-            let many: String = (0..4_000).map(|key| format!(r#","k{key}":0"#)).collect();
-            by_ours(
-                &format!(r#"{{"alg":"HS256","kid":"h"{many}}}"#),
-                &good_claims(),
-            )
-        }),
-        (
-            "a deep header".to_owned(),
-            by_ours(
-                &format!(r#"{{"alg":"HS256","kid":"h",{}}}"#, deep("[", "]")),
-                &good_claims(),
-            ),
-        ),
-        (
-            "a header that is deep without end".to_owned(),
-            by_ours(&"[".repeat(30_000), &good_claims()),
-        ),
-        (
-            "a payload that is deep without end".to_owned(),
-            by_ours(HEADER, &"{\"a\":".repeat(8_000)),
-        ),
+        ("a long kid".to_owned(), by_ours(&format!(r#"{{"alg":"HS256","kid":"{}"}}"#, &long[..257]), &good_claims(), )),
+        ("a very long kid".to_owned(), by_ours(&format!(r#"{{"alg":"HS256","kid":"{long}"}}"#), &good_claims(), )),
+        ("a long alg".to_owned(), by_ours(&format!(r#"{{"alg":"HS256{long}","kid":"h"}}"#), &good_claims(), )),
+        ("a long header".to_owned(), by_ours(&format!(r#"{{"alg":"HS256","kid":"h","x":"{long}"}}"#), &good_claims(), )),
+        ("a header of many keys".to_owned(), by_ours(&format!(r#"{{"alg":"HS256","kid":"h"{many}}}"#), &good_claims())),
+        ("a deep header".to_owned(), by_ours(&format!(r#"{{"alg":"HS256","kid":"h",{}}}"#, deep("[", "]")), &good_claims(), )),
+        ("a header that is deep without end".to_owned(), by_ours(&"[".repeat(30_000), &good_claims())),
+        ("a payload that is deep without end".to_owned(), by_ours(HEADER, &"{\"a\":".repeat(8_000))),
     ];
     for (case, text) in [
         ("lists in lists", deep("[", "]")),
@@ -181,6 +124,7 @@ fn a_token_in_other_parts_than_three_opens_nothing() {
         panic!("three parts")
     };
     let iv = encode([7; 12]);
+    #[rustfmt::skip]
     let cases = [
         ("nothing", String::new()),
         ("a dot", ".".to_owned()),
@@ -189,10 +133,7 @@ fn a_token_in_other_parts_than_three_opens_nothing() {
         ("two parts", format!("{header}.{payload}")),
         ("four parts", format!("{good}.{signature}")),
         ("four parts, one empty", format!("{good}.")),
-        (
-            "five parts",
-            format!("{header}.{payload}.{signature}.{payload}.{signature}"),
-        ),
+        ("five parts", format!("{header}.{payload}.{signature}.{payload}.{signature}")),
         ("an empty part before it", format!(".{good}")),
         ("an empty header", format!(".{payload}.{signature}")),
         ("an empty payload", format!("{header}..{signature}")),
@@ -202,72 +143,26 @@ fn a_token_in_other_parts_than_three_opens_nothing() {
         ("two tokens with a tilde", format!("{good}~{good}")),
         ("a disclosure (SD-JWT)", format!("{good}~")),
         // JWE, RFC 7516: its first part is a header, and only its holder knows what is in it.
-        (
-            "JWE",
-            format!(
-                "{}.{payload}.{iv}.{payload}.{signature}",
-                encode(r#"{"alg":"dir","enc":"A256GCM"}"#)
-            ),
-        ),
-        (
-            "JWE of HS256",
-            format!("{}.{payload}.{iv}.{payload}.{signature}", encode(HEADER)),
-        ),
-        (
-            "JWE without parts",
-            format!("{}....", encode(r#"{"alg":"dir","enc":"A256GCM"}"#)),
-        ),
-        (
-            "JWS in JSON",
-            format!(
-                r#"{{"payload":"{payload}","protected":"{header}","signature":"{signature}"}}"#
-            ),
-        ),
-        (
-            "JWS in general JSON",
-            format!(
-                r#"{{"payload":"{payload}","signatures":[{{"protected":"{header}","signature":"{signature}"}}]}}"#
-            ),
-        ),
+        ("JWE", format!("{}.{payload}.{iv}.{payload}.{signature}", encode(r#"{"alg":"dir","enc":"A256GCM"}"#) )),
+        ("JWE of HS256", format!("{}.{payload}.{iv}.{payload}.{signature}", encode(HEADER))),
+        ("JWE without parts", format!("{}....", encode(r#"{"alg":"dir","enc":"A256GCM"}"#))),
+        ("JWS in JSON", format!(r#"{{"payload":"{payload}","protected":"{header}","signature":"{signature}"}}"# )),
+        ("JWS in general JSON", format!(r#"{{"payload":"{payload}","signatures":[{{"protected":"{header}","signature":"{signature}"}}]}}"# )),
         ("a header that is a list", by_ours("[]", &good_claims())),
-        (
-            "a header that is a text",
-            by_ours("\"HS256\"", &good_claims()),
-        ),
+        ("a header that is a text", by_ours("\"HS256\"", &good_claims())),
         ("a header that is null", by_ours("null", &good_claims())),
-        (
-            "a header with something behind it",
-            by_ours(&format!("{HEADER}x"), &good_claims()),
-        ),
+        ("a header with something behind it", by_ours(&format!("{HEADER}x"), &good_claims())),
         ("a header twice", by_ours(&HEADER.repeat(2), &good_claims())),
-        (
-            "a header with a mark of UTF-8 before it",
-            by_ours(&format!("\u{feff}{HEADER}"), &good_claims()),
-        ),
-        (
-            "a payload that is a list",
-            by_ours(HEADER, &format!("[{}]", good_claims())),
-        ),
+        ("a header with a mark of UTF-8 before it", by_ours(&format!("\u{feff}{HEADER}"), &good_claims())),
+        ("a payload that is a list", by_ours(HEADER, &format!("[{}]", good_claims()))),
         ("a payload that is a text", by_ours(HEADER, "\"7\"")),
         ("a payload that is null", by_ours(HEADER, "null")),
         ("a payload that is a token", by_ours(HEADER, &good)),
         ("a payload twice", by_ours(HEADER, &good_claims().repeat(2))),
-        (
-            "a payload with a comment",
-            by_ours(HEADER, &format!("/**/{}", good_claims())),
-        ),
-        (
-            "a payload in single quotes",
-            by_ours(HEADER, &good_claims().replace('"', "'")),
-        ),
-        (
-            "a payload with a comma too many",
-            by_ours(HEADER, &good_claims().replace('}', ",}")),
-        ),
-        (
-            "a payload with a zero behind it",
-            by_ours(HEADER, &format!("{}\0", good_claims())),
-        ),
+        ("a payload with a comment", by_ours(HEADER, &format!("/**/{}", good_claims()))),
+        ("a payload in single quotes", by_ours(HEADER, &good_claims().replace('"', "'"))),
+        ("a payload with a comma too many", by_ours(HEADER, &good_claims().replace('}', ",}"))),
+        ("a payload with a zero behind it", by_ours(HEADER, &format!("{}\0", good_claims()))),
     ];
     arena.check(cases.map(|(case, token)| refused(case, &token)));
     let not_utf8 = {
@@ -543,7 +438,9 @@ fn another_spelling_of_a_token_opens_nothing() {
             }
             for (case, form) in forms.into_iter().filter(|(_, form)| form != own) {
                 // A blank at the end of the whole is the header's, and not the token's.
-                if !(part == 2 && form.ends_with(' ')) && !(part == 0 && form.starts_with(' ')) {
+                let is_the_headers =
+                    part == 2 && form.ends_with(' ') || part == 0 && form.starts_with(' ');
+                if !is_the_headers {
                     attacks.push(refused(format!("part {part} {case}"), &with(form)));
                 }
             }
@@ -624,11 +521,10 @@ fn a_token_in_another_place_or_under_another_name_opens_nothing() {
         "Bearer Bearer".to_owned(),
     ] {
         let lines = format!("Authorization: {value}\r\n");
-        let expected = if value.is_ascii() { 401 } else { 400 };
         attacks.push(attack(
             format!("{value:?}"),
             request("GET", "/api/smuggled", &lines),
-            expected,
+            401,
         ));
     }
     arena.check(attacks);

@@ -124,6 +124,21 @@ impl Pair {
         STANDARD.decode(body).unwrap()
     }
 
+    /// A signature of RSA with SHA-256 that libraries would not make with a weak key.
+    pub(crate) fn sign_rsa(&self, message: &str) -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(path("private.pem"), &self.private).unwrap();
+        std::fs::write(path("message"), message).unwrap();
+        openssl_bytes(&[
+            "dgst",
+            "-sha256",
+            "-sign",
+            &path("private.pem"),
+            &path("message"),
+        ])
+    }
+
     /// The public key of an RSA pair by PKCS #1, in PEM and in DER.
     pub(crate) fn public_pkcs1(&self) -> (String, Vec<u8>) {
         let directory = tempfile::tempdir().unwrap();

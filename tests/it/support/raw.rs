@@ -42,6 +42,11 @@ impl RawClient {
         self.wire.stream().local_addr().unwrap()
     }
 
+    /// The address that it is connected to.
+    pub(crate) fn peer_address(&self) -> SocketAddr {
+        self.wire.stream().peer_addr().unwrap()
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).expect("the gate reads");
