@@ -65,7 +65,7 @@ fn refused() -> Vec<(&'static str, String, &'static str)> {
         ("no client keys", with("from: [{ header: X-App-Key }], app_key: { keys: [] }"), "allow_empty"),
         ("an empty app key", with("from: [{ header: X-App-Key }], app_key: { keys: [{ id: a, secret: { file: empty } }] }"), "secret"),
         ("an app key of a line end", with("from: [{ header: X-App-Key }], app_key: { keys: [{ id: a, secret: { file: blank } }] }"), "secret"),
-        ("an empty value", with("from: [{ header: X-App-Key }], app_key: { keys: [{ id: a, secret: { value: \"\" } }] }"), "value"),
+        ("an empty value", with("from: [{ header: X-App-Key }], app_key: { keys: [{ id: a, secret: { value: \"\" } }] }"), "not empty"),
         ("sessions that are not named", with(&format!("{BEARER}, sa_token: {{ secret: {{ file: strong }}, user_types: [im_user] }}")), "sessions"),
         ("user types that are not named", with(&format!("{BEARER}, sa_token: {{ secret: {{ file: strong }}, sessions: {{ none: {{ max_age: 12h }} }} }}")), "user_types"),
         ("no user type", with(&format!("{BEARER}, sa_token: {{ secret: {{ file: strong }}, user_types: [], sessions: {{ none: {{ max_age: 12h }} }} }}")), "user_types"),
