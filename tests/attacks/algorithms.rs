@@ -486,11 +486,12 @@ fn a_weak_key_is_not_started_with() {
         );
         fs::write(directory.path().join("imgate.yaml"), configuration).unwrap();
         let output = Command::new(binary())
-            .args(["run", "-c", "imgate.yaml"])
+            .args(["check", "-c", "imgate.yaml"])
             .current_dir(directory.path())
             .output()
             .unwrap();
-        let printed = String::from_utf8_lossy(&output.stderr);
+        let printed = [output.stdout.as_slice(), &output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
         assert_eq!(output.status.code(), Some(64), "{case}: {printed}");
         assert!(
             printed.contains("authenticators.a.jwt.keys[0]"),
