@@ -6,6 +6,7 @@
 //! A build with debug assertions can be told another time (`test_clock`), so that a token of the past
 //! can be sent through a running gate. A release build holds no trace of that.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -50,6 +51,18 @@ impl UnixTime {
     /// The time from `earlier` to `self`, zero when `self` is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// The last second that RFC 3339 can write.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// As RFC 3339 has it, to the second; what it cannot write as its nearest.
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.as_secs().clamp(0, LAST_SECOND);
+        let time = UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs());
+        humantime::format_rfc3339_seconds(time).fmt(f)
     }
 }
 
@@ -126,6 +139,17 @@ pub mod test_clock;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_as_configurations_have_it() {
+        for (seconds, expected) in [
+            (1_801_353_600, "2027-01-31T00:00:00Z"),
+            (-1, "1970-01-01T00:00:00Z"),
+            (i64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(UnixTime::from_secs(seconds).to_string(), expected);
+        }
+    }
 
     #[test]
     fn arithmetic_saturates() {

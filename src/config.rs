@@ -20,6 +20,7 @@ mod findings;
 mod header;
 mod http;
 mod listener;
+mod mode;
 mod names;
 mod notation;
 mod origin;
@@ -33,6 +34,7 @@ mod spelling;
 mod spring;
 mod store;
 mod strength;
+mod throttle;
 mod tls;
 mod tree;
 mod yaml;
@@ -44,7 +46,9 @@ use crate::clock::UnixTime;
 use crate::problem::{LoadError, Problem};
 
 use cursor::{Cursor, Keys, Source};
-use document::{CacheLimits, Document, ErrorFormat, Identity, Limits, Reload, ShutdownRule, Store};
+use document::{
+    CacheLimits, Document, ErrorFormat, Identity, Limits, Mode, Reload, ShutdownRule, Store,
+};
 use files::FileState;
 use findings::Findings;
 use names::Names;
@@ -134,15 +138,18 @@ const ROOT: Keys = Keys {
         "limits",
         "listeners",
         "metrics",
+        "mode",
         "reload",
         "revocations",
         "routes",
         "shutdown",
         "store",
+        "throttle",
+        "until",
         "upstreams",
         "workers",
     ],
-    later: &["mode", "throttle"],
+    later: &[],
 };
 
 fn decode(root: &Cursor<'_>) -> Document {
@@ -157,12 +164,14 @@ fn decode(root: &Cursor<'_>) -> Document {
         metrics: None,
         admin: None,
         limits: Limits::default(),
+        mode: Mode::Enforce,
         cache: CacheLimits::default(),
         workers: None,
         reload: Reload::default(),
         revocations: Vec::new(),
         shutdown: ShutdownRule::default(),
         store: Store::default(),
+        throttle: None,
         warnings: Vec::new(),
     };
     let Some(fields) = root.map(&ROOT) else {
@@ -191,12 +200,15 @@ fn decode(root: &Cursor<'_>) -> Document {
         admin::admin(admin, &document.listeners, document.metrics)
     });
     document.limits = fields.or_default("limits", document.limits, settings::limits);
+    document.mode = mode::mode(&fields).unwrap_or(document.mode);
     document.cache = fields.or_default("cache", document.cache, settings::cache);
     document.reload = fields.or_default("reload", document.reload, settings::reload);
     document.revocations = fields.or_default("revocations", Vec::new(), revocations::revocations);
     document.shutdown = fields.or_default("shutdown", document.shutdown, shutdown::shutdown);
     document.store = fields.or_default("store", document.store, store::store);
+    document.throttle = fields.optional("throttle", throttle::throttle);
     document.workers = fields.optional("workers", |number| number.integer(1..=MAX_WORKERS));
+    throttle::warn_of_balancers(&document, root);
     document
 }
 

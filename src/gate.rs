@@ -4,6 +4,7 @@
 //! them judged, combine the outcomes as the route requires, check what the route asks of the
 //! principal. Where the credentials come in the first message of a socket, the line is interrupted
 //! after the route: [`decide`] says so, and [`decide_message`] goes on when the message is there.
+//! Where a route only observes, what the line ends in may be forgiven ([`mod@observe`]).
 //! It counts and logs nothing and knows neither sockets nor pingora; the caller acts on the
 //! [`Decision`].
 
@@ -17,8 +18,10 @@ use crate::config::document::Combine;
 use crate::credential::{About, Credential};
 use crate::policy::Policy;
 use crate::policy::authenticator::{AuthenticatorId, Lookup};
+use crate::policy::counts::Key;
 use crate::policy::requirement::{self, Judged, Outcome, Requirement, Unmet};
 use crate::policy::route::{Route, Unrouted};
+use crate::policy::throttle::Asker;
 use crate::request::Request;
 use crate::revocation::Suspect;
 use crate::scheme::Rejection;
@@ -30,14 +33,17 @@ mod device;
 pub mod extract;
 pub mod first_message;
 pub mod limit;
+pub mod observe;
 pub mod permit;
 mod readings;
 pub mod standing;
+pub mod throttle;
 
 use claims::Claims;
 use denial::{Denial, Refusal};
 use extract::{Ambiguous, Extracted, Found, Plus};
 use first_message::{Awaited, Entrance, Occasion, Presented};
+use observe::Withdrawals;
 use permit::Permit;
 
 /// Everything that judging a request brought to light.
@@ -47,6 +53,8 @@ pub struct Decision<T> {
     pub route: Option<Arc<Route>>,
     /// Which authenticators were asked, and whether they had to think.
     pub lookups: Lookups,
+    /// The bad credentials, by what their failures are counted.
+    pub failed: Failed,
     pub outcome: Result<T, Denial>,
 }
 
@@ -66,6 +74,9 @@ pub enum Ruling<'r> {
 /// One entry per authenticator that judged a credential.
 pub type Lookups = SmallVec<[(AuthenticatorId, Lookup); 2]>;
 
+/// One entry per bad credential. Empty where nobody counts them.
+pub type Failed = SmallVec<[Key; 2]>;
+
 /// What the request says about becoming a WebSocket (RFC 6455 §4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
@@ -80,6 +91,8 @@ pub enum Handshake {
 #[derive(Debug, Default)]
 struct Notes {
     lookups: Lookups,
+    failed: Failed,
+    withdrawals: Withdrawals,
     /// The outcomes one by one, where somebody asks for them.
     judged: Option<Vec<Judged>>,
 }
@@ -122,10 +135,15 @@ async fn decide_noting<'r>(
         Ok(route) => route,
         Err(denial) => return Decision::unrouted(denial),
     };
-    let outcome = judge(policy, &route, request, handshake, now, notes).await;
+    let outcome = match judge(policy, &route, request, handshake, now, notes).await {
+        Err(denial) => observe::forgive(&route, denial, notes.withdrawals, now)
+            .map(|observed| Ruling::Permit(Permit::observed(policy, &route, observed))),
+        admitted @ Ok(_) => admitted,
+    };
     Decision {
         route: Some(route),
         lookups: std::mem::take(&mut notes.lookups),
+        failed: std::mem::take(&mut notes.failed),
         outcome,
     }
 }
@@ -161,6 +179,7 @@ pub async fn decide_message<'m>(
     Decision {
         route: Some(route),
         lookups: notes.lookups,
+        failed: notes.failed,
         outcome,
     }
 }
@@ -188,6 +207,7 @@ impl<T> Decision<T> {
         Self {
             route: None,
             lookups: Lookups::new(),
+            failed: Failed::new(),
             outcome: Err(denial),
         }
     }
@@ -204,7 +224,10 @@ async fn judge<'r>(
     if route.require_tls && !request.secure {
         return Err(Denial::TlsRequired);
     }
-    check_app(policy, route, request.path)?;
+    let app = check_app(policy, route, request.path);
+    if route.observing(now).is_none() {
+        app.clone()?;
+    }
     if route.websocket {
         match handshake {
             Handshake::Valid => {}
@@ -237,7 +260,10 @@ async fn judge<'r>(
         path: request.path,
     };
     let at = (route, request.host_name());
-    let denial = match admit(policy, at, brought, by, now, notes).await {
+    let admitted = admit(policy, at, brought, by, now, notes).await;
+    // Where that is forgiven, everything that is not comes first.
+    app?;
+    let denial = match admitted {
         Ok(permit) => return Ok(Ruling::Permit(permit)),
         Err(denial) => denial,
     };
@@ -299,11 +325,15 @@ async fn admit<'r>(
     let means = Means {
         fresh,
         device: device::claimed_name(device_rule, claimed.as_ref()),
-        client,
+        asker: policy.asker(client),
         app: route.app_in_path.map(|place| place.app_key(path)),
         user: route.user_in_path(path),
+        observing: route.observing(now).is_some(),
     };
-    let judged = authenticate_all(policy, &extracted, &means, now, &mut notes.lookups).await;
+    let judged = authenticate_all(policy, &extracted, &means, now, notes).await;
+    if let Some(throttle) = &policy.throttle {
+        throttle::note(throttle, &extracted, &judged, &mut notes.failed);
+    }
     if let Some(outcomes) = &mut notes.judged {
         outcomes.extend(judged.iter().cloned());
     }
@@ -335,8 +365,10 @@ struct Means<'a> {
     user: Option<String>,
     /// The claimed device type, in the route's own words.
     device: Option<&'a str>,
-    /// Who asks, where unknown credentials are counted.
-    client: IpAddr,
+    /// Who asks, where bad credentials are counted.
+    asker: Asker<'a>,
+    /// What is not proven may pass all the same.
+    observing: bool,
 }
 
 /// What one authenticator of the requirement found in the request.
@@ -362,7 +394,7 @@ async fn authenticate_all(
     extracted: &PerAuthenticator<'_>,
     means: &Means<'_>,
     now: UnixTime,
-    lookups: &mut Lookups,
+    notes: &mut Notes,
 ) -> SmallVec<[Judged; 2]> {
     let mut judged = SmallVec::<[Judged; 2]>::new();
     for (position, (id, found)) in extracted.iter().enumerate() {
@@ -379,15 +411,25 @@ async fn authenticate_all(
                 {
                     let (outcome, lookup) = if means.fresh {
                         authenticator
-                            .authenticate_anew(&credential, means.client, now)
+                            .authenticate_anew(&credential, &means.asker, now)
                             .await
                     } else {
                         authenticator
-                            .authenticate(&credential, means.client, now)
+                            .authenticate(&credential, &means.asker, now)
                             .await
                     };
-                    lookups.extend(lookup.map(|lookup| (*id, lookup)));
+                    notes.lookups.extend(lookup.map(|lookup| (*id, lookup)));
+                    let is_proven = matches!(outcome, Outcome::Verified(_));
                     let outcome = unless_revoked(policy, outcome, means.device, now);
+                    if means.observing {
+                        let withdrawals = &mut notes.withdrawals;
+                        if is_proven {
+                            withdrawals.note_proven(*id, &outcome);
+                        } else {
+                            let unproven = (&*extracted.token, &outcome);
+                            withdrawals.note_unproven(policy, *id, unproven, now);
+                        }
+                    }
                     unless_of_another_app(outcome, means.app.as_deref())
                 } else {
                     Outcome::Foreign
@@ -501,7 +543,7 @@ fn denied(unmet: Unmet, combine: Combine, judged: &[Judged], ids: &[Authenticato
             rejection,
         },
         Unmet::Conflict => Denial::Forbidden(Refusal::Conflict),
-        Unmet::Throttled(retry_after) => Denial::Throttled { retry_after },
+        Unmet::Throttled(throttled) => Denial::Throttled(throttled),
         Unmet::Unavailable(source) => Denial::Unavailable { source },
     }
 }

@@ -7,13 +7,15 @@ use std::fmt::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
+
+pub mod sink;
 
 /// Logs to `writer` from now on. `IMGATE_LOG` takes `tracing` filter directives.
 ///
@@ -39,6 +41,17 @@ where
     let _ = tracing_log::LogTracer::init();
 }
 
+/// What stands in the place of a message that may hold a credential.
+const WITHHELD: &str = "withheld, since it may repeat a request";
+
+/// Whether lines from there may say what a client has sent. pingora's HTTP app, which serves the metrics
+/// listener, shows whole heads (trace) and the beginning of what it cannot read (error).
+fn repeats_requests(target: &str) -> bool {
+    ["pingora_core::apps", "pingora_core::protocols::http"]
+        .iter()
+        .any(|place| target.starts_with(place))
+}
+
 /// Writes events: time, level, fields in their order, and where it comes from.
 struct Line;
 
@@ -58,6 +71,10 @@ where
         // Lines of the `log` crate say in fields where they come from.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let repeats = repeats_requests(metadata.target());
+        if repeats && *metadata.level() > Level::WARN {
+            return Ok(());
+        }
         let now = u64::try_from(clock::now().as_millis()).unwrap_or_default();
         let time = humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(now));
         write!(
@@ -69,7 +86,11 @@ where
             writer: writer.by_ref(),
             outcome: Ok(()),
         };
-        event.record(&mut fields);
+        if repeats {
+            fields.text_of("message", WITHHELD)?;
+        } else {
+            event.record(&mut fields);
+        }
         fields.outcome?;
         writer.write_str(r#","target":""#)?;
         Escaped(writer.by_ref()).write_str(metadata.target())?;
@@ -83,19 +104,26 @@ struct Fields<'w> {
 }
 
 impl Fields<'_> {
-    fn key(&mut self, field: &Field) -> fmt::Result {
+    fn key(&mut self, name: &str) -> fmt::Result {
         self.writer.write_str(",\"")?;
-        Escaped(self.writer.by_ref()).write_str(field.name())?;
+        Escaped(self.writer.by_ref()).write_str(name)?;
         self.writer.write_str("\":")
     }
 
+    fn text_of(&mut self, name: &str, value: &str) -> fmt::Result {
+        self.key(name)?;
+        self.writer.write_char('"')?;
+        Escaped(self.writer.by_ref()).write_str(value)?;
+        self.writer.write_char('"')
+    }
+
     fn raw(&mut self, field: &Field, value: fmt::Arguments<'_>) -> fmt::Result {
-        self.key(field)?;
+        self.key(field.name())?;
         self.writer.write_fmt(value)
     }
 
     fn text(&mut self, field: &Field, value: fmt::Arguments<'_>) -> fmt::Result {
-        self.key(field)?;
+        self.key(field.name())?;
         self.writer.write_char('"')?;
         Escaped(self.writer.by_ref()).write_fmt(value)?;
         self.writer.write_char('"')
@@ -217,6 +245,7 @@ mod tests {
         let memory = Memory::default();
         let subscriber = tracing_subscriber::fmt()
             .event_format(Line)
+            .with_max_level(Level::TRACE)
             .with_writer(memory.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, log);
@@ -251,6 +280,18 @@ mod tests {
                 "endless": null, "is_late": true, "client": "127.0.0.1", "target": "imgate::access",
             })
         );
+    }
+
+    #[test]
+    fn what_may_repeat_a_request_is_withheld() {
+        let line = line(|| {
+            tracing::error!(target: "pingora_core::apps::http_app", error = "buf: canary", "canary");
+            tracing::trace!(target: "pingora_core::apps::http_app", "canary");
+            tracing::debug!(target: "pingora_core::protocols::http::v1::server", "canary");
+        });
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["message"], WITHHELD);
+        assert_eq!(line["error"], Value::Null);
     }
 
     #[test]

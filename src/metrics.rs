@@ -16,22 +16,28 @@ use crate::config::document::LimitBy;
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
+use crate::policy::throttle::ThrottledBy;
 use crate::proxy::{HandshakeFailure, PrefaceFailure};
 use crate::session::recheck::Settled;
 use crate::session::registry::Registry as SessionRegistry;
 use crate::tunnel::Ending;
 
+mod arrivals;
 mod expiring;
 mod families;
 mod guards;
 pub(crate) mod learning;
 mod limits;
+mod lines;
+mod observing;
 mod operator;
 mod rechecks;
 mod reloads;
 mod remote;
 mod series;
+pub(crate) mod sizes;
 mod store;
+mod tables;
 mod tls;
 
 use families::Families;
@@ -64,6 +70,9 @@ const SESSION_SECONDS: &[f64] = &[
     86_400.0,
 ];
 
+/// The label of what belongs to no authenticator.
+const NO_AUTHENTICATOR: &str = "-";
+
 /// The label of sessions on routes that ask for no device type.
 const NO_DEVICE: &str = "-";
 
@@ -81,7 +90,7 @@ pub struct Metrics {
     cache_entries: IntGaugeVec,
     connections: IntGauge,
     tls: tls::Tls,
-    prefaces: IntCounterVec,
+    arrivals: arrivals::Arrivals,
     sessions_open: IntGaugeVec,
     sessions_closed: IntCounterVec,
     session_seconds: HistogramVec,
@@ -89,9 +98,13 @@ pub struct Metrics {
     expiring: expiring::Expiring,
     learning: learning::Learning,
     limits: limits::Limits,
+    lines: lines::Lines,
+    observing: observing::Observing,
     rechecks: rechecks::Counts,
     reloads: reloads::Reloads,
     remote: remote::Remote,
+    sizes: sizes::Sizes,
+    tables: tables::Tables,
     pub store: StoreMetrics,
     operator: Operator,
     unauthenticated: IntGauge,
@@ -140,7 +153,7 @@ impl Metrics {
             )?,
             decisions: new.counters(
                 "auth_decisions_total",
-                "Decisions by route, result (allow, deny, error) and reason.",
+                "Decisions by route, result (allow, deny, error, observed) and reason.",
                 &["route", "result", "reason"],
             )?,
             cache_hits: new.counters(
@@ -160,11 +173,7 @@ impl Metrics {
             )?,
             connections: new.gauge("connections_active", "Client connections, idle ones too.")?,
             tls: tls::Tls::new(&new)?,
-            prefaces: new.counters(
-                "proxy_protocol_failures_total",
-                "Connections that ended before a whole header of the PROXY protocol.",
-                &["reason"],
-            )?,
+            arrivals: arrivals::Arrivals::new(&new)?,
             sessions_open: new.gauges(
                 "sessions_open",
                 "Living sessions: WebSockets, and answers that stay open.",
@@ -189,9 +198,13 @@ impl Metrics {
             expiring: expiring::Expiring::new(&new)?,
             learning: learning::Learning::new(&new)?,
             limits: limits::Limits::new(&new)?,
+            lines: lines::Lines::new(&new)?,
+            observing: observing::Observing::new(&new)?,
             rechecks: rechecks::Counts::new(&new)?,
             reloads: reloads::Reloads::new(&new)?,
             remote: remote::Remote::new(&new)?,
+            sizes: sizes::Sizes::new(&new)?,
+            tables: tables::Tables::new(&new)?,
             store: StoreMetrics::new(&new)?,
             operator: Operator::new(&new)?,
             unauthenticated: new.gauge(
@@ -205,7 +218,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The text exposition of everything.
+    /// The text exposition of everything, with how many clients are connected.
     ///
     /// # Errors
     ///
@@ -214,6 +227,7 @@ impl Metrics {
         &self,
         policy: &Policy,
         registry: &SessionRegistry,
+        clients: usize,
     ) -> Result<Vec<u8>, prometheus::Error> {
         self.cache_entries.reset();
         for authenticator in policy.authenticators() {
@@ -228,6 +242,10 @@ impl Metrics {
         self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
         self.limits.show(policy);
+        self.lines.show();
+        self.observing.show(policy, clock::now());
+        self.sizes.show(clients);
+        self.tables.show(policy, registry);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -245,15 +263,13 @@ impl Metrics {
             let _ = self.cache_misses.with_label_values(&[&*authenticator.name]);
         }
         self.tls.prepare(policy);
-        if policy.listeners.iter().any(|one| one.proxy_protocol) {
-            for failure in PrefaceFailure::ALL {
-                let _ = self.prefaces.with_label_values(&[failure.as_str()]);
-            }
-        }
+        self.arrivals.prepare(policy);
         self.operator.prepare(policy);
         self.learning.prepare(policy);
         self.limits.prepare(policy);
+        self.observing.prepare(policy);
         self.rechecks.prepare(policy);
+        self.sizes.prepare(policy);
         self.store.prepare(policy);
         for route in policy.routes().all().iter().filter(|route| route.websocket) {
             for ending in Ending::ALL {
@@ -280,7 +296,7 @@ impl Metrics {
     }
 
     pub fn preface_failed(&self, failure: PrefaceFailure) {
-        self.prefaces.with_label_values(&[failure.as_str()]).inc();
+        self.arrivals.preface_failed(failure);
     }
 
     /// The series of a route, or of [`NO_ROUTE`].
@@ -296,6 +312,7 @@ impl Metrics {
         RouteSeries {
             requests: self.requests.clone(),
             decisions: self.decisions.clone(),
+            observed_denials: self.observing.denials.clone(),
             allowed: self.decisions.with_label_values(&[&*route, "allow", "ok"]),
             durations: self.durations.with_label_values(&name),
             upstream_times: self.upstream_times.with_label_values(&name),
@@ -324,9 +341,37 @@ impl Metrics {
         self.learning.add(authenticator, result);
     }
 
+    /// Counts an answer 429 `throttled`.
+    pub fn throttled(&self, by: ThrottledBy) {
+        self.limits.throttled(by);
+    }
+
+    /// Counts header lines about the client that nobody believes.
+    pub fn untrusted_forwarded(&self, lines: usize) {
+        self.arrivals.untrusted_forwarded(lines);
+    }
+
     /// Counts a request that was one too many.
     pub fn limited(&self, route: &str, by: &LimitBy) {
         self.limits.limited(route, by);
+    }
+
+    /// Corrects the number of upstream connections that wait to be used again.
+    pub fn idle_upstreams_changed(&self, before: usize, now: usize) {
+        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.tables
+            .idle_upstreams
+            .add(signed(now).saturating_sub(signed(before)));
+    }
+
+    /// Counts a connection of a client that had as many as it may.
+    pub fn connection_refused(&self) {
+        self.sizes.connection_refused();
+    }
+
+    /// Counts a body over what its route allows.
+    pub(crate) fn too_large(&self, route: &str, message: &'static str) {
+        self.sizes.too_large(route, message);
     }
 
     /// Counts what was said about living sessions.

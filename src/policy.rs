@@ -24,14 +24,16 @@ pub mod authenticator;
 pub mod cache;
 mod compile;
 pub mod cors;
+pub mod counts;
 pub mod first_message;
-mod guessers;
 pub mod limit;
+pub mod observe;
 pub mod requirement;
 pub mod rewrite;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod throttle;
 pub mod tls;
 pub mod upstream;
 
@@ -41,6 +43,7 @@ use compile::Compiler;
 use cors::Cors;
 use rewrite::HeaderRules;
 use route::{Route, RouteTable};
+use throttle::{Asker, Throttle};
 use tls::Tls;
 use upstream::Upstream;
 
@@ -78,6 +81,9 @@ pub struct Policy {
     pub headers: HeaderRules,
     pub cors: Option<Cors>,
     pub assertions: Option<Assertions>,
+    pub throttle: Option<Arc<Throttle>>,
+    /// What is allowed by the configuration and should not be.
+    pub warnings: Vec<Problem>,
     /// What the configuration itself revokes.
     revoked: RevocationSet,
     /// What was revoked while the gate ran; the same in every policy of the process.
@@ -126,18 +132,21 @@ impl Policy {
             metrics,
             admin,
             limits,
+            mode,
             cache,
             workers,
             reload,
             revocations,
             shutdown,
             store,
-            warnings: _,
+            throttle,
+            warnings,
         } = document;
 
         let mut compiler = Compiler {
             ours: HeaderRules::ours(&identity),
             removed: HeaderRules::new(&identity, &[], &[]),
+            mode,
             problems: &mut problems,
         };
         let places: HashMap<_, _> = authenticators
@@ -151,14 +160,9 @@ impl Policy {
         let authenticators =
             compiler.authenticators(authenticators, &cache, previous, remote, shared.as_ref());
         compiler.check_lessons(&authenticators, &places, &routes);
-        let upstreams: HashMap<Arc<str>, Arc<Upstream>> = upstreams
+        let upstreams: HashMap<_, _> = upstreams
             .into_iter()
-            .map(|upstream| {
-                (
-                    Arc::clone(&upstream.name.value),
-                    Arc::new(Upstream::new(upstream)),
-                )
-            })
+            .map(|one| (Arc::clone(&one.name.value), Arc::new(Upstream::new(one))))
             .collect();
 
         let listeners = compiler.listeners(listeners, previous);
@@ -206,6 +210,8 @@ impl Policy {
             headers,
             cors: cors.map(Cors::new),
             assertions: identity.sign.as_ref().map(Assertions::new),
+            throttle: throttle.map(|rate| compile::throttle(rate, previous)),
+            warnings,
             revoked: revoked(revocations),
             revocations: known,
             apps: apps_of(&authenticators),
@@ -223,8 +229,22 @@ impl Policy {
         })
     }
 
+    /// On behalf of whom a credential is judged that this client presents.
+    pub fn asker(&self, client: IpAddr) -> Asker<'_> {
+        Asker {
+            client,
+            throttle: self.throttle.as_deref(),
+        }
+    }
+
     pub fn routes(&self) -> &RouteTable {
         &self.routes
+    }
+
+    /// The routes on which nobody is refused now, and until when, in file order.
+    pub fn observing(&self, now: UnixTime) -> impl Iterator<Item = (&Arc<Route>, UnixTime)> {
+        let routes = self.routes.all().iter();
+        routes.filter_map(move |route| Some((route, route.observing(now)?)))
     }
 
     pub fn authenticators(&self) -> &[Arc<Authenticator>] {

@@ -24,6 +24,7 @@ use crate::config::document::Store;
 use crate::metrics::{Metrics, NO_ROUTE};
 use crate::policy::Policy;
 use crate::proxy::carrier::Carrier;
+use crate::proxy::crowd::Crowd;
 use crate::proxy::drain::{Drain, Plan};
 use crate::replicas::Replicas;
 use crate::request_id::RequestId;
@@ -37,6 +38,7 @@ mod buffer;
 #[doc(hidden)]
 pub mod carrier;
 mod connection;
+mod crowd;
 pub mod drain;
 pub mod dry_run;
 mod exchange;
@@ -69,6 +71,7 @@ pub struct Shared {
     policy: ArcSwap<Policy>,
     pub registry: Arc<Registry>,
     pub unauthenticated: Arc<Unauthenticated>,
+    pub(crate) crowd: Arc<Crowd>,
     pub metrics: Metrics,
     /// Where several replicas share a store.
     pub replicas: Option<Arc<Replicas>>,
@@ -95,6 +98,7 @@ impl Shared {
             policy: ArcSwap::from_pointee(policy),
             registry,
             unauthenticated: Arc::default(),
+            crowd: Arc::default(),
             metrics,
             replicas,
             since: clock::steady(),

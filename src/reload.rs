@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::config::document::RedisStore;
-use crate::policy::{OpenRemote, Policy};
+use crate::policy::{OpenRemote, Policy, observe};
 use crate::problem::{LoadError, Place, Problem};
 use crate::proxy::Shared;
 use crate::remote::http::Http;
@@ -133,13 +133,15 @@ struct Compiled {
 /// Reads and compiles, and tells from which files, also if that failed.
 fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled, LoadError>) {
     let (snapshot, loaded) = Snapshot::read(path);
-    let compiled = loaded.and_then(|mut loaded| {
-        let mut warnings = std::mem::take(&mut loaded.document.warnings);
+    let compiled = loaded.and_then(|loaded| {
         let policy = Policy::compile(loaded, previous, &Network)
             .map_err(|problems| LoadError::Problems { problems })?;
+        let mut warnings = policy.warnings.clone();
         let now = clock::now();
         let tls = policy.listeners.iter().filter_map(|one| one.tls.as_ref());
         warnings.extend(tls.filter_map(|tls| tls.warning(now)));
+        let routes = policy.routes().all().iter();
+        warnings.extend(observe::warnings(routes.map(|route| &**route), now));
         Ok(Compiled { policy, warnings })
     });
     (snapshot, compiled)

@@ -18,7 +18,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use network::Network;
+pub use network::{Census, Network};
 
 /// The methods that are served. Any other is 405 on every route.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -32,6 +32,22 @@ pub const fn fold_byte(byte: u8) -> u8 {
     } else {
         b'-'
     }
+}
+
+/// Whether some server would take one name of a cookie or a parameter for the other: in any case, with the marks for each
+/// other, with escapes undone, or with an index behind it.
+pub fn is_alike(found: &[u8], name: &str) -> bool {
+    if found == name.as_bytes() {
+        return true;
+    }
+    let decoded: Cow<'_, [u8]> = percent_encoding::percent_decode(found).into();
+    let plain = decoded.split(|byte| *byte == b'[').next();
+    let plain = plain.unwrap_or_default().trim_ascii();
+    plain.len() == name.len()
+        && plain
+            .iter()
+            .zip(name.bytes())
+            .all(|(found, known)| fold_byte(*found) == fold_byte(known))
 }
 
 /// One request head, checked, with its parts named.
@@ -96,22 +112,29 @@ impl<'r> Request<'r> {
         Some(percent_encoding::percent_decode_str(written).into())
     }
 
-    /// Whether a server that splits the query at `;` as well would see other values under this
-    /// name.
-    pub fn query_ambiguous(&self, name: &[u8]) -> bool {
+    /// Whether a server that splits the query at `;` as well would see other values under this name,
+    /// or under one like it.
+    pub fn query_ambiguous(&self, name: &str) -> bool {
         let query = self.query.unwrap_or_default();
         if !query.contains(';') {
             return false;
         }
         let usual = pairs(query, 0)
-            .filter(|pair| *pair.name == *name)
+            .filter(|pair| is_alike(&pair.name, name))
             .map(|pair| pair.value);
         let other = query
             .split(['&', ';'])
             .filter_map(|piece| pair(piece, 0))
-            .filter(|pair| *pair.name == *name)
+            .filter(|pair| is_alike(&pair.name, name))
             .map(|pair| pair.value);
         !usual.eq(other)
+    }
+
+    /// Whether there is another parameter that some server would take for the one of this name: some
+    /// pass over case, and some make one of all elements of a list.
+    pub fn has_query_like(&self, name: &str) -> bool {
+        self.query_pairs()
+            .any(|pair| *pair.name != *name.as_bytes() && is_alike(&pair.name, name))
     }
 }
 

@@ -11,10 +11,11 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use crate::clock::UnixTime;
+use crate::clock::{Steady, UnixTime};
 use crate::scheme::{TokenFacts, Verified};
 use crate::secret::Digest;
 
@@ -23,6 +24,10 @@ pub mod entry;
 mod tests;
 
 use entry::Entry;
+
+/// What has ended is kept until it has been over for so long, by a clock that nobody can set: one that
+/// was set forth by mistake may be put right by then, and what was revoked must be so again.
+const DOUBT: Duration = Duration::from_hours(1);
 
 /// Entries beyond this are refused: nobody revokes so many by hand, and memory has an end.
 pub const MOST_REVOCATIONS: usize = 1_000_000;
@@ -231,9 +236,11 @@ fn forget<K: Eq + Hash>(index: &mut Index<K>, key: &K, id: RevocationId) {
 pub struct Full;
 
 /// The revocations that are made while the gate runs; one for the whole process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Revocations {
     state: RwLock<State>,
+    /// How many there may be, those included that were lifted and not forgotten yet.
+    most: usize,
     /// How many there are, so that a gate without any pays one load.
     count: AtomicUsize,
     epoch: AtomicU64,
@@ -246,6 +253,8 @@ struct State {
     set: RevocationSet,
     /// What was lifted, until it would have ended by itself: nobody may bring it back.
     lifted: HashMap<RevocationId, UnixTime>,
+    /// What had ended by this time is forgotten when it has been over for long enough.
+    over: Option<(UnixTime, Steady)>,
 }
 
 /// What came of an entry.
@@ -256,6 +265,18 @@ pub enum Merged {
     Lifted,
     /// Nothing new.
     Known,
+}
+
+impl Default for Revocations {
+    fn default() -> Self {
+        Self {
+            state: RwLock::default(),
+            most: MOST_REVOCATIONS,
+            count: AtomicUsize::default(),
+            epoch: AtomicU64::default(),
+            is_incomplete: AtomicBool::default(),
+        }
+    }
 }
 
 impl Revocations {
@@ -294,7 +315,8 @@ impl Revocations {
     pub fn add(&self, id: RevocationId, revocation: Revocation) -> Result<(), Full> {
         {
             let mut state = self.state.write();
-            if state.set.len() >= MOST_REVOCATIONS && !state.set.all.contains_key(&id) {
+            let taken = state.set.len() + state.lifted.len();
+            if taken >= self.most && !state.set.all.contains_key(&id) {
                 return Err(Full);
             }
             state.set.insert(id, revocation);
@@ -346,12 +368,22 @@ impl Revocations {
         Some(Entry::Lifted { until })
     }
 
-    /// Forgets what has ended.
-    pub fn purge(&self, now: UnixTime) {
+    /// Forgets what has ended, and long enough ago that no clock will take it back.
+    pub fn purge(&self, now: UnixTime, steady: Steady) {
         let mut state = self.state.write();
-        state.set.purge(now);
-        state.lifted.retain(|_, until| now < *until);
-        self.count.store(state.set.len(), Ordering::SeqCst);
+        match state.over {
+            Some((over, since)) if over <= now => {
+                if steady.since(since) < DOUBT {
+                    return;
+                }
+                state.set.purge(over);
+                state.lifted.retain(|_, until| over < *until);
+                self.count.store(state.set.len(), Ordering::SeqCst);
+            }
+            // The clock was set back: less is over than it seemed.
+            Some(_) | None => {}
+        }
+        state.over = Some((now, steady));
     }
 
     /// Counts the revocations that were ever made here.
@@ -373,6 +405,11 @@ impl Revocations {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many were lifted and cannot be forgotten yet.
+    pub fn lifted(&self) -> usize {
+        self.state.read().lifted.len()
     }
 
     /// A copy of what is in force.

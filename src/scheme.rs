@@ -166,6 +166,11 @@ pub trait Verifier: fmt::Debug + Send + Sync {
         None
     }
 
+    /// How many answers it remembers for an outage; `None` where it remembers none.
+    fn graced(&self) -> Option<u64> {
+        None
+    }
+
     /// When tokens were first seen, for schemes that know no other beginning of theirs.
     fn first_seen(&self) -> Option<Arc<sa_token::FirstSeen>> {
         None

@@ -145,6 +145,15 @@ mod tests {
         assert_eq!(format!("{:?}", Digest::of(b"keyAbcd123")), "[digest]");
     }
 
+    /// Whoever makes one of these without its wipe does not compile.
+    #[test]
+    fn what_holds_keys_is_wiped_when_dropped() {
+        fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        is_wiped(&Secret::new("keyAbcd123").0);
+        is_wiped(&jsonwebtoken::DecodingKey::from_secret(b"keyAbcd123"));
+        is_wiped(&jsonwebtoken::EncodingKey::from_secret(b"keyAbcd123"));
+    }
+
     #[test]
     fn parts_are_told_apart_by_their_lengths() {
         let one = Digest::of_parts([b"ab".as_slice(), b"c"]);

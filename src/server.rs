@@ -133,7 +133,8 @@ impl Gateway {
             for (number, socket) in sockets.into_iter().enumerate() {
                 let worker =
                     Worker::new(Arc::clone(&self.shared), position, Arc::clone(&connector));
-                server.add_service(WorkerService::new(number, address, socket, worker));
+                let shared = Arc::clone(&self.shared);
+                server.add_service(WorkerService::new(number, address, socket, worker, shared));
             }
         }
         if let Some((address, listener)) = self.metrics {
@@ -226,20 +227,32 @@ impl<A: pingora::apps::ServerApp + Send + Sync + 'static> pingora::services::Ser
 }
 
 /// One thread of the proxy.
-struct WorkerService(PreboundService<Worker>);
+struct WorkerService {
+    service: PreboundService<Worker>,
+    shared: Arc<Shared>,
+}
 
 impl WorkerService {
-    fn new(number: usize, address: SocketAddr, listener: TcpListener, worker: Worker) -> Self {
+    fn new(
+        number: usize,
+        address: SocketAddr,
+        listener: TcpListener,
+        worker: Worker,
+        shared: Arc<Shared>,
+    ) -> Self {
         let name = address.to_string();
         let mut service = Service::new(format!("worker-{number}"), worker);
         // Our own buffers are lent only while bytes are in them; pingora's would stay allocated.
         let config = ListenerConfig::tcp(&name).l4_buffer(L4BufferSettings::unbuffered());
         service.add_listener(config);
-        Self(PreboundService {
-            inner: service,
-            address: name,
-            listener: Some(listener.into()),
-        })
+        Self {
+            service: PreboundService {
+                inner: service,
+                address: name,
+                listener: Some(listener.into()),
+            },
+            shared,
+        }
     }
 }
 
@@ -252,18 +265,23 @@ impl pingora::services::Service for WorkerService {
         listeners_per_fd: usize,
     ) {
         // On the worker's own thread, where its connections are.
-        tokio::spawn(async {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
             let mut tick = tokio::time::interval(REAP_EVERY);
+            let mut before = 0;
             loop {
                 tick.tick().await;
-                pool::reap();
+                let now = pool::reap();
+                shared.metrics.idle_upstreams_changed(before, now);
+                before = now;
             }
         });
-        self.0.start_service(fds, shutdown, listeners_per_fd).await;
+        let service = &mut self.service;
+        service.start_service(fds, shutdown, listeners_per_fd).await;
     }
 
     fn name(&self) -> &str {
-        self.0.name()
+        self.service.name()
     }
 
     fn threads(&self) -> Option<usize> {

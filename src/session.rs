@@ -183,4 +183,6 @@ pub struct Opening {
     pub standing: Standing,
     /// When the proof behind it ends; `None` if it has no end of its own.
     pub not_after: Option<UnixTime>,
+    /// When its route begins to refuse the likes of it; `None` if it was let in for good.
+    pub until: Option<UnixTime>,
 }

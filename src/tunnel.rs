@@ -96,10 +96,12 @@ pub async fn run(
         Some(inspection) => Direction::inspected(inspection),
         None => Direction::new(Sender::Client),
     };
-    let mut down = Direction::new(Sender::Server);
     let live = session.live();
-    let by = match (up.begin(from_client), down.begin(from_upstream)) {
-        (Ok(()), Ok(())) => {
+    up = up.bounded(live.opening.rule.max_message);
+    let mut down = Direction::new(Sender::Server);
+    let begun = (up.begin(from_client), down.begin(from_upstream));
+    let by = match begun.0.and(begun.1) {
+        Ok(()) => {
             let mut closer = None;
             poll_fn(|cx| {
                 let sides = (&mut client, &mut upstream);
@@ -107,7 +109,8 @@ pub async fn run(
             })
             .await
         }
-        _ => Ending::Gate(CloseReason::ProtocolError),
+        Err(Broken::Told(reason)) => Ending::Gate(reason),
+        Err(_) => Ending::Gate(CloseReason::ProtocolError),
     };
     let at = clock::now();
     // Boxed, so that a living session does not carry the state of its end.

@@ -15,6 +15,7 @@ use crate::proxy::Shared;
 use crate::reload::{Reloader, keeper};
 
 mod key_sets;
+mod observing;
 mod rechecks;
 
 /// How late a session may be ended after its time is up.
@@ -48,6 +49,7 @@ impl BackgroundService for Upkeep {
         }
         tokio::spawn(rechecks::keep(Arc::clone(&self.shared)));
         tokio::spawn(key_sets::keep(Arc::clone(&self.shared)));
+        tokio::spawn(observing::keep(Arc::clone(&self.shared)));
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.shared.set_ready();
@@ -58,7 +60,7 @@ impl BackgroundService for Upkeep {
             self.shared.registry.sweep(now, steady);
             if steady >= tidy {
                 self.shared.registry.claims.forget(steady);
-                self.shared.policy().revocations.purge(now);
+                self.shared.policy().revocations.purge(now, steady);
                 tidy = steady.plus(TIDY_EVERY);
             }
         }

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::policy::Policy;
 use crate::proxy::Shared;
 
-/// Of authenticators and certificates, in file order, and of what is going on.
+/// Of routes, authenticators and certificates, in file order, and of what is going on.
 pub(super) fn of(shared: &Shared) -> Vec<Value> {
     let policy = shared.policy();
     let now = clock::now();
@@ -21,6 +22,12 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         let caveat = authenticator.remote_keys()?.caveat(now)?;
         Some(json!({ "authenticator": &*authenticator.name, "caveat": caveat }))
     });
+    let observing = policy.observing(now).map(|(route, until)| {
+        let caveat = format!(
+            "observes until {until}: whoever would be refused is forwarded without credential"
+        );
+        json!({ "route": &*route.name, "caveat": caveat })
+    });
     let in_grace = shared.registry.rechecks.in_grace();
     let graces = in_grace.iter().map(|(authenticator, sessions)| {
         let caveat = format!(
@@ -30,12 +37,22 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
     });
     of_clock()
         .into_iter()
+        .chain(observing)
         .chain(authenticators)
         .chain(key_sets)
         .chain(certificates)
         .chain(graces)
         .chain(of_store(shared))
         .collect()
+}
+
+/// What the configuration allows against advice. The log says so when it takes force, which may be
+/// long ago.
+pub(super) fn warnings(policy: &Policy) -> Vec<Value> {
+    let warnings = policy.warnings.iter();
+    let shown = warnings
+        .map(|warning| json!({ "setting": warning.place.path, "warning": warning.message }));
+    shown.collect()
 }
 
 /// A build for production has no clock but the system's.

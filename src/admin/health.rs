@@ -46,7 +46,9 @@ impl Health {
 
     fn metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
         let shared = &self.shared;
-        shared.metrics.text(&shared.policy(), &shared.registry)
+        shared
+            .metrics
+            .text(&shared.policy(), &shared.registry, shared.crowd.clients())
     }
 
     /// What an operator should know, even while everything works.
@@ -62,6 +64,7 @@ impl Health {
             "store": policy.store.as_str(),
             "store_up": self.shared.is_store_up(),
             "caveats": caveats::of(&self.shared),
+            "warnings": caveats::warnings(&policy),
         });
         let status = if ready {
             StatusCode::OK

@@ -39,6 +39,7 @@ pub(super) fn show(desk: &Desk) -> Reply {
         "sessions": sessions.len(),
         "sessions_by": groups,
         "caveats": caveats::of(shared),
+        "warnings": caveats::warnings(&policy),
     });
     Reply::new(StatusCode::OK, answer)
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cli::{Exit, complain, complain_about, say};
+use crate::clock::{self, UnixTime};
 use crate::config::document::{Combine, Rate, Store};
 use crate::policy::Policy;
 use crate::policy::first_message::Form;
@@ -34,7 +35,7 @@ pub fn check(path: &Path, live: bool) -> Exit {
     for warning in warnings {
         complain(&format!("warning: {warning}"));
     }
-    say(&summary(&policy));
+    say(&summary(&policy, clock::now()));
     if live { probe(&policy) } else { Exit::Done }
 }
 
@@ -92,7 +93,7 @@ async fn connect(upstream: &Upstream) -> Result<(), String> {
     }
 }
 
-fn summary(policy: &Policy) -> String {
+fn summary(policy: &Policy, now: UnixTime) -> String {
     let mut text = String::new();
     for listener in &policy.listeners {
         // Writing to a `String` cannot fail.
@@ -104,7 +105,7 @@ fn summary(policy: &Policy) -> String {
         let _ = writeln!(text, "authenticator {name} ({scheme})");
     }
     for route in policy.routes().all() {
-        let _ = writeln!(text, "route {}", route_line(policy, route));
+        let _ = writeln!(text, "route {}", route_line(policy, route, now));
     }
     let count = policy.routes().all().len();
     let _ = write!(
@@ -115,7 +116,7 @@ fn summary(policy: &Policy) -> String {
     text
 }
 
-fn route_line(policy: &Policy, route: &Route) -> String {
+fn route_line(policy: &Policy, route: &Route, now: UnixTime) -> String {
     let methods = match &route.methods {
         _ if route.websocket => "WebSocket".to_owned(),
         Some(methods) => methods.join(","),
@@ -164,8 +165,14 @@ fn route_line(policy: &Policy, route: &Route) -> String {
         let Rate { count, per } = limiter.rate();
         format!(", {count} per {per:?} by {}", limiter.by().as_str())
     });
+    let observe = match &route.observe {
+        Some(observe) if route.observing(now).is_some() => {
+            format!(", OBSERVES until {}", observe.until)
+        }
+        Some(_) | None => String::new(),
+    };
     format!(
-        "{} ({host}{}, {methods}{tls}{limit}): {require} -> {} ({})",
+        "{} ({host}{}, {methods}{tls}{limit}{observe}): {require} -> {} ({})",
         route.name, route.pattern, upstream.name, upstream.address
     )
 }

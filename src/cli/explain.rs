@@ -7,12 +7,11 @@ use std::fmt::Write as _;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 
 use crate::cli::{Exit, complain, complain_about, say};
-use crate::clock;
+use crate::clock::{self, UnixTime};
 use crate::policy::Policy;
 use crate::proxy::dry_run::{self, Attempt, Change, Entry, Explanation};
 use crate::reload;
@@ -24,7 +23,7 @@ const NOTE: &str = "revocations that were made while gates run, and what limits 
                     used up there, are not known here";
 
 /// The exit code tells the verdict: 0 if the gate admits the request or answers it itself, 1 if it
-/// refuses it or nobody can tell, 64 if there is no configuration or no request to judge by.
+/// refuses it (or would, where its route only observes) or nobody can tell, 64 if there is no configuration or no request to judge by.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// As JSON
@@ -180,6 +179,15 @@ fn text(explanation: &Explanation) -> String {
             }
         },
     );
+    if let Some(until) = verdict.observed_until {
+        let until = UnixTime::from_secs(until);
+        line(
+            "observed",
+            &format!(
+                "forwarded all the same, without credential: the route observes until {until}"
+            ),
+        );
+    }
     if let Some(rewriting) = &explanation.forwarded {
         for change in &rewriting.removed {
             line("removed", &written(change));
@@ -215,22 +223,13 @@ fn credential(attempt: &Attempt) -> String {
             let _ = write!(text, ", {what} {value}");
         }
     }
-    if let Some(end) = who.expires_at.and_then(date) {
+    if let Some(end) = who.expires_at.map(UnixTime::from_secs) {
         let _ = write!(text, ", until {end}");
     }
     if let Some(place) = found_in {
         let _ = write!(text, ", from {place}");
     }
     text
-}
-
-/// 9999-12-31T23:59:59Z, the last moment that can be written down.
-const LAST_SECOND: u64 = 253_402_300_799;
-
-fn date(seconds: i64) -> Option<String> {
-    let seconds = u64::try_from(seconds).ok()?;
-    let date = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND));
-    Some(humantime::format_rfc3339_seconds(date).to_string())
 }
 
 fn written(change: &Change) -> String {

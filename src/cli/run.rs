@@ -1,8 +1,8 @@
 //! `imgate run`: the gate itself.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
@@ -10,11 +10,17 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::cli::{Exit, complain, complain_about};
 use crate::clock;
 use crate::log;
+use crate::log::sink::Sink;
 use crate::metrics::Metrics;
 use crate::proxy::Shared;
 use crate::proxy::carrier::Carrier;
 use crate::reload::{self, Loaded, Reloader};
 use crate::server::Gateway;
+
+mod memory;
+
+/// How long the last lines of the log may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Loads, binds and serves until a signal ends it.
 pub fn run(path: &Path) -> Exit {
@@ -24,13 +30,27 @@ pub fn run(path: &Path) -> Exit {
 /// As [`run`], with a carrier in the place of the gate's own exchange.
 #[doc(hidden)]
 pub fn run_with(path: &Path, carrier: Option<Arc<dyn Carrier>>) -> Exit {
-    match prepare(path, io::stdout, carrier) {
+    let closed = memory::close();
+    let sink = match Sink::stdout() {
+        Ok(sink) => sink,
+        Err(error) => {
+            complain(&format!("cannot write the log: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let exit = match prepare(path, sink.clone(), carrier) {
         Ok(gateway) => {
+            if let Err(open) = closed {
+                let cause = std::error::Error::source(&open).map(ToString::to_string);
+                warn!(error = %open, cause, "memory");
+            }
             gateway.run();
             Exit::Done
         }
         Err(exit) => exit,
-    }
+    };
+    sink.close(LAST_LINES);
+    exit
 }
 
 /// Loads and binds, and logs to `sink`. What goes wrong is told on standard error.

@@ -42,6 +42,8 @@ pub struct Document {
     pub metrics: Option<SocketAddr>,
     pub admin: Option<Admin>,
     pub limits: Limits,
+    /// Of routes that do not say otherwise.
+    pub mode: Mode,
     pub cache: CacheLimits,
     /// One-thread services that share the listeners; `None` means one per available core.
     pub workers: Option<usize>,
@@ -50,6 +52,8 @@ pub struct Document {
     pub revocations: Vec<Revocation>,
     pub shutdown: ShutdownRule,
     pub store: Store,
+    /// How many failures there may be, of a client as of a credential, before both are throttled.
+    pub throttle: Option<Rate>,
     /// What works but should not be left as it is, such as a secret written inline.
     pub warnings: Vec<crate::problem::Problem>,
 }
@@ -66,6 +70,8 @@ pub struct Listener {
     pub address: SocketAddr,
     pub tls: Option<Tls>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether somebody has thought of them; there may be none.
+    pub names_proxies: bool,
     /// Every connection begins with a header of the PROXY protocol, version 2.
     pub proxy_protocol: bool,
     pub place: Place,
@@ -150,9 +156,29 @@ pub struct Route {
     pub set_headers: Vec<(String, Secret)>,
     pub session: SessionRule,
     pub limit: Option<Limit>,
+    pub sizes: Sizes,
     pub upstream: Located<Arc<str>>,
     pub errors: Option<ErrorFormat>,
+    /// `None` is that of the gate as a whole.
+    pub mode: Option<Mode>,
     pub place: Place,
+}
+
+/// `mode`: whether refusals are carried out.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    Enforce,
+    /// Whoever would be refused is counted and let pass as nobody, until this moment.
+    Observe {
+        until: Located<UnixTime>,
+    },
+}
+
+/// `max_request` and `max_response`: how many bytes a body may have, without the framing of chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    pub request: Option<u64>,
+    pub response: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -236,6 +262,8 @@ pub struct SessionRule {
     pub idle_timeout: Duration,
     /// Closes that fall due together are spread over this.
     pub jitter: Duration,
+    /// How long a message of the client may be, in bytes of payload as they are sent.
+    pub max_message: Option<u64>,
     pub max_session: Option<Duration>,
     pub notice: Option<Notice>,
     pub per_device: Option<PerDevice>,
@@ -345,6 +373,8 @@ pub struct Limits {
     pub credential_bytes: usize,
     pub head_timeout: Duration,
     pub keepalive_idle: Duration,
+    /// Open connections of one client; `None` sets no bound.
+    pub connections_per_client: Option<usize>,
     pub unauthenticated: Unauthenticated,
 }
 
@@ -413,6 +443,7 @@ impl Default for SessionRule {
             grace: Duration::ZERO,
             idle_timeout: Duration::from_mins(2),
             jitter: Duration::ZERO,
+            max_message: None,
             max_session: None,
             notice: None,
             per_device: None,
@@ -432,6 +463,7 @@ impl Default for Limits {
             credential_bytes: 8 * 1024,
             head_timeout: Duration::from_secs(15),
             keepalive_idle: Duration::from_mins(1),
+            connections_per_client: None,
             unauthenticated: Unauthenticated {
                 total: 1000,
                 per_client: 20,

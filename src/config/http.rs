@@ -27,12 +27,15 @@ pub(super) fn endpoint(
     let plain_is_allowed = fields.or_default("allow_http", false, Cursor::boolean);
     if let (Some(template), Some(place)) = (&url, fields.get("url"))
         && !template.is_protected()
-        && !plain_is_allowed
     {
-        place.problem(
-            "expected `https`: over plain HTTP everybody on the way can answer in its place \
-             (`allow_http: true` accepts it nevertheless; on this machine it is fine)",
-        );
+        if plain_is_allowed {
+            place.warn("over plain HTTP everybody on the way can answer in its place");
+        } else {
+            place.problem(
+                "expected `https`: over plain HTTP everybody on the way can answer in its place \
+                 (`allow_http: true` accepts it nevertheless; on this machine it is fine)",
+            );
+        }
     }
     let authorities = match fields.get("ca") {
         Some(ca) => Some(tls::server_authorities(&ca)?),

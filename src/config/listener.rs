@@ -76,6 +76,7 @@ fn listener(cursor: &Cursor<'_>) -> Option<Listener> {
         address: address?,
         tls,
         trusted_proxies,
+        names_proxies: fields.has("trusted_proxies"),
         proxy_protocol,
         place: cursor.place(),
     })

@@ -9,9 +9,9 @@ mod session;
 use std::sync::Arc;
 
 use super::cursor::{Cursor, Fields, Keys};
-use super::document::{CredentialForm, CredentialRule, Route, SessionRule};
+use super::document::{CredentialForm, CredentialRule, Mode, Route, SessionRule, Sizes};
 use super::names::{self, Names};
-use super::{carrier, header, notation, settings, source};
+use super::{carrier, header, mode, notation, settings, source};
 use crate::config::document::Located;
 use crate::request::METHODS;
 use crate::secret::Secret;
@@ -41,16 +41,20 @@ const ROUTE: Keys = Keys {
         "errors",
         "limit",
         "match",
+        "max_request",
+        "max_response",
+        "mode",
         "name",
         "pass_unverified",
         "require",
         "require_tls",
         "session",
         "set_headers",
+        "until",
         "upstream",
         "websocket",
     ],
-    later: &["mode", "until"],
+    later: &[],
 };
 
 const MATCH: Keys = Keys {
@@ -62,6 +66,9 @@ const CREDENTIAL: Keys = Keys {
     known: &["as", "form"],
     later: &[],
 };
+
+/// More than any body that a gate has to bound.
+const LARGEST_BODY: usize = 1 << 40;
 
 fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
     let fields = cursor.map(&ROUTE)?;
@@ -90,6 +97,20 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
     });
     let set_headers = fields.or_default("set_headers", Vec::new(), set_headers);
     let errors = fields.optional("errors", settings::error_format);
+    let mode = mode::mode(&fields);
+    let sizes = Sizes {
+        request: fields.optional("max_request", body_size),
+        response: fields.optional("max_response", body_size),
+    };
+    if websocket {
+        for key in ["max_request", "max_response"] {
+            misplaced(
+                &fields,
+                key,
+                "expected only without `websocket: true`; there it is `session.max_message`",
+            );
+        }
+    }
 
     if fields
         .get("require")
@@ -100,6 +121,9 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
             "credential",
             "a public route verifies no credential",
         );
+        if let (Some(Mode::Observe { .. }), Some(place)) = (&mode, fields.get("mode")) {
+            place.problem("a public route refuses nobody, expected no `mode: observe`");
+        }
     }
     if let Some(require) = &require {
         first_message::check(&fields, require, &credential, websocket);
@@ -122,10 +146,18 @@ fn route(cursor: &Cursor<'_>, names: &Names<'_>) -> Option<Route> {
         set_headers,
         session,
         limit,
+        sizes,
         upstream: upstream?,
         errors,
+        mode,
         place: cursor.place(),
     })
+}
+
+/// How long a body or a message may be.
+fn body_size(cursor: &Cursor<'_>) -> Option<u64> {
+    let bytes = cursor.size(1..=LARGEST_BODY)?;
+    u64::try_from(bytes).ok()
 }
 
 fn misplaced(fields: &Fields<'_>, key: &str, message: &str) {

@@ -95,6 +95,7 @@ pub(super) fn limits(cursor: &Cursor<'_>) -> Option<Limits> {
         credential_bytes,
         head_timeout,
         keepalive_idle,
+        connections_per_client: _,
         unauthenticated: sockets,
     } = Limits::default();
     let size =
@@ -107,6 +108,9 @@ pub(super) fn limits(cursor: &Cursor<'_>) -> Option<Limits> {
         credential_bytes: size("credential_bytes", credential_bytes),
         head_timeout: time("head_timeout", head_timeout),
         keepalive_idle: time("keepalive_idle", keepalive_idle),
+        connections_per_client: fields.optional("connections_per_client", |count| {
+            count.integer(1..=MAX_SOCKETS)
+        }),
         unauthenticated: fields.or_default("unauthenticated", sockets, |place| {
             unauthenticated(place, sockets)
         }),
@@ -197,6 +201,7 @@ const RELOAD: Keys = Keys {
 };
 const LIMITS: Keys = Keys {
     known: &[
+        "connections_per_client",
         "credential_bytes",
         "head_bytes",
         "head_timeout",
@@ -205,7 +210,7 @@ const LIMITS: Keys = Keys {
         "target_bytes",
         "unauthenticated",
     ],
-    later: &["connections_per_client"],
+    later: &[],
 };
 const UNAUTHENTICATED: Keys = Keys {
     known: &["per_client", "total"],

@@ -99,13 +99,7 @@ fn has_look_alike(carrier: &Carrier, request: &Request<'_>) -> bool {
                 && !header.name.eq_ignore_ascii_case(name)
                 && folded(header.name) == folded(name)
         }),
-        Carrier::Query { name } => request.query_pairs().any(|pair| {
-            let name = name.as_bytes();
-            let begins = pair.name.get(..name.len());
-            let begins = begins.is_some_and(|begin| begin.eq_ignore_ascii_case(name));
-            let behind = pair.name.get(name.len()..).unwrap_or_default();
-            begins && (behind.first() == Some(&b'[') || behind.is_empty() && *pair.name != *name)
-        }),
+        Carrier::Query { name } => request.has_query_like(name),
         Carrier::Cookie { .. } | Carrier::Subprotocol { .. } => false,
     }
 }

@@ -71,7 +71,7 @@ async fn shows(
         return false;
     }
     let (outcome, _) = client_key
-        .authenticate(&credential, request.client, now)
+        .authenticate(&credential, &policy.asker(request.client), now)
         .await;
     matches!(outcome, Outcome::Verified(_))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::authenticator::AuthenticatorId;
+use crate::policy::throttle::Throttled;
 use crate::principal::Claim;
 use crate::scheme::Rejection;
 
@@ -31,8 +32,8 @@ pub enum Denial {
         authenticator: Option<AuthenticatorId>,
         rejection: Rejection,
     },
-    /// Too many unknown credentials; the client is to come again after this time.
-    Throttled { retry_after: Duration },
+    /// Too many bad credentials; the client is to come again later.
+    Throttled(Throttled),
     /// Came in plain text where only TLS is served.
     TlsRequired,
     /// A handshake that is not one of Engine.IO 4 where those are served.
@@ -96,7 +97,7 @@ impl Denial {
     pub const fn cause(&self) -> Cause {
         match self {
             Self::Rejected { rejection, .. } => Cause::Rejected(*rejection),
-            Self::Throttled { .. } => Cause::Throttled,
+            Self::Throttled(_) => Cause::Throttled,
             Self::Unavailable { .. } => Cause::Unavailable,
             Self::Ambiguous
             | Self::BadHandshake
@@ -127,7 +128,7 @@ impl Denial {
             Self::UnfitBody(UnfitBody::TooLarge) => 413,
             Self::UnfitBody(UnfitBody::MediaType) => 415,
             Self::TlsRequired | Self::UpgradeRequired => 426,
-            Self::Limited { .. } | Self::Throttled { .. } => 429,
+            Self::Limited { .. } | Self::Throttled(_) => 429,
             Self::Unavailable { .. } => 503,
         }
     }
@@ -144,7 +145,7 @@ impl Denial {
             | Self::Limited { .. }
             | Self::Method { .. }
             | Self::NoRoute
-            | Self::Throttled { .. }
+            | Self::Throttled(_)
             | Self::TlsRequired
             | Self::Transport
             | Self::UnknownApp
@@ -174,7 +175,7 @@ impl Denial {
             Self::NoCredential { .. } => "no_credential",
             Self::NoRoute => "no_route",
             Self::Rejected { rejection, .. } => rejection.as_str(),
-            Self::Throttled { .. } => "throttled",
+            Self::Throttled(_) => "throttled",
             Self::Unavailable { .. } => "unavailable",
             Self::UnfitBody(_) => "syntax",
         }
@@ -206,7 +207,7 @@ impl Denial {
             Self::NoCredential { .. } => "a credential is required".to_owned(),
             Self::NoRoute => "no such route".to_owned(),
             Self::Rejected { rejection, .. } => rejection_message(*rejection).to_owned(),
-            Self::Throttled { .. } => "too many unknown credentials from this client".to_owned(),
+            Self::Throttled(_) => "too many bad credentials, try again later".to_owned(),
             Self::TlsRequired => "this route is served over TLS only".to_owned(),
             Self::Transport => {
                 "this route speaks Engine.IO 4 with `transport=websocket` only".to_owned()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::credential::Carrier;
 use crate::gate::denial::{Denial, Refusal};
 use crate::gate::extract::{self, Ambiguous, Extracted, Found, Plus};
 use crate::gate::permit::Claimed;
@@ -21,6 +22,11 @@ pub(super) fn claim_device<'r>(
     rule: &DeviceRule,
     request: &Request<'r>,
 ) -> Result<Option<Extracted<'r>>, Denial> {
+    let mut names = rule.from.iter().filter_map(Carrier::query_name);
+    // Of headers, look-alikes are cut.
+    if names.any(|name| request.has_query_like(name)) {
+        return Err(Denial::Ambiguous);
+    }
     match extract::credential(&rule.from, Plus::Space, request) {
         Ok(Found::Present(claimed)) => Ok(Some(claimed)),
         Ok(Found::Absent | Found::OfAnotherPage | Found::Unusable(_)) => Ok(None),

@@ -195,7 +195,7 @@ fn query<'r>(
     if request.query.is_none() {
         return Ok(Found::Absent);
     }
-    if request.query_ambiguous(name.as_bytes()) {
+    if request.query_ambiguous(name) {
         return Err(Ambiguous);
     }
     let mut pairs = request

@@ -7,6 +7,7 @@
 //! upstream for those protocols in which the server speaks first.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::policy::route::Route;
 use crate::request::{METHODS, Request};
 use crate::scheme::Rejection;
 use crate::secret::Secret;
-use crate::wire::json;
+use crate::wire::json::{self, Step};
 use crate::wire::socketio::Auth2;
 
 /// A socket that may open, but has proven nothing yet.
@@ -162,7 +163,7 @@ fn is_engine_io(request: &Request<'_>) -> bool {
             .query_pairs()
             .filter(|pair| *pair.name == *name.as_bytes())
             .map(|pair| pair.value);
-        !request.query_ambiguous(name.as_bytes())
+        !request.query_ambiguous(name)
             && expected
                 .iter()
                 .all(|value| values.next().as_deref() == Some(value.as_bytes()))
@@ -191,7 +192,20 @@ pub(super) fn extract<'m>(
         let nothing = || Denial::NoCredential {
             authenticator: ids.first().copied(),
         };
-        let value = json::at(message, pointer).ok_or_else(nothing)?;
+        // The upstream reads the message, too, and must not find somebody else's credential there.
+        let is_doubtful = Cell::new(false);
+        let found = json::walk(message, pointer, |step| match step {
+            Step::Key { object, key } => {
+                let alike = json::count_alike(object, key);
+                is_doubtful.set(is_doubtful.get() || alike > 1);
+                alike == 1
+            }
+            Step::Index => true,
+        });
+        if is_doubtful.get() {
+            return Err(malformed());
+        }
+        let value = found.ok_or_else(nothing)?;
         let value = value.as_str().ok_or_else(malformed)?;
         Ok(vec![Some(value.as_bytes()); ids.len()])
     };

@@ -77,16 +77,15 @@ fn key(
     match limiter.by() {
         LimitBy::AppKey => {
             let key = proven.and_then(|(policy, admission)| admission.app_key(policy));
-            Ok(limiter.key(key))
+            Ok(key.map_or_else(|| nobody(limiter, request), |key| limiter.key(key)))
         }
         LimitBy::ClientIp => Ok(limiter.key(Network::of(request.client))),
         LimitBy::Json { pointer } => {
             check_announced(request.head)?;
             match named_in(body, pointer) {
                 Some(Named::One(name)) => Ok(limiter.key(name)),
-                // Some requests of a route need not have it. Who leaves it out shares with nobody but
-                // their own network, so that none can use up what is everybody's.
-                Some(Named::Nobody) => Ok(limiter.key((Network::of(request.client), "nobody"))),
+                // Some requests of a route need not have it.
+                Some(Named::Nobody) => Ok(nobody(limiter, request)),
                 None => Err(Denial::UnfitBody(UnfitBody::Malformed)),
             }
         }
@@ -100,9 +99,15 @@ fn key(
                 let (app, kind) = (principal.app.as_deref(), principal.user_type.as_deref());
                 (&*admission.realm, app, kind, principal.subject.as_deref())
             });
-            Ok(limiter.key(who))
+            Ok(who.map_or_else(|| nobody(limiter, request), |who| limiter.key(who)))
         }
     }
+}
+
+/// Who does not say who they are, or could not prove it to a route that only observes, shares with
+/// nobody but their own network: so none can use up what is everybody's.
+fn nobody(limiter: &Limiter, request: &Request<'_>) -> Key {
+    limiter.key((Network::of(request.client), "nobody"))
 }
 
 /// Whether the upstream reads the same bytes as JSON in UTF-8, too: a form in which some value looks
@@ -154,8 +159,7 @@ pub fn named_in(body: &[u8], pointer: &str) -> Option<Named> {
     let is_missing = Cell::new(false);
     let found = json::walk(&whole, pointer, |step| match step {
         Step::Key { object, key } => {
-            let folded = bare(key);
-            let alike = object.keys().filter(|other| bare(other) == folded).count();
+            let alike = json::count_alike(object, key);
             is_missing.set(alike == 0);
             alike == 1
         }
@@ -178,12 +182,6 @@ pub fn named_in(body: &[u8], pointer: &str) -> Option<Named> {
 /// Without case and the blanks around it: those who differ in nothing else are counted as one.
 fn folded(text: &str) -> String {
     text.trim().to_uppercase().to_lowercase()
-}
-
-/// A key's letters and digits, without case.
-fn bare(key: &str) -> String {
-    let letters: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
-    letters.to_uppercase().to_lowercase()
 }
 
 #[cfg(test)]

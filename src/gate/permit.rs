@@ -9,6 +9,7 @@ use crate::credential::Carrier;
 use crate::gate::PerAuthenticator;
 use crate::gate::claims::Claims;
 use crate::gate::extract::{Extracted, Found};
+use crate::gate::observe::Observed;
 use crate::policy::Policy;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::requirement::Admitted;
@@ -24,10 +25,13 @@ pub struct Permit<'r> {
     pub generation: u64,
     /// How many revocations there were before it was given.
     pub epoch: u64,
-    /// `None` on a public route, and while the credential is still to come.
+    /// `None` on a public route, while the credential is still to come, and for whom a route lets
+    /// pass that only observes.
     pub admission: Option<Admission<'r>>,
     /// The claimed and checked device type, where the route asks for one.
     pub device: Option<Claimed<'r>>,
+    /// Why it would not have been given on a route that does not only observe.
+    pub observed: Option<Box<Observed>>,
     /// What the request claims beside that, and the credential has proven.
     pub(super) claims: Claims,
     /// Keeps others from making one.
@@ -107,8 +111,17 @@ impl<'r> Permit<'r> {
             epoch: policy.revocations.epoch(),
             admission: None,
             device: None,
+            observed: None,
             claims: Claims::default(),
             _made_by_the_gate: Seal,
+        }
+    }
+
+    /// For whoever would be refused and is not: nobody is admitted, and nothing counts as proven.
+    pub(super) fn observed(policy: &Policy, route: &Arc<Route>, observed: Observed) -> Self {
+        Self {
+            observed: Some(Box::new(observed)),
+            ..Self::public(policy, route)
         }
     }
 
@@ -151,6 +164,7 @@ impl<'r> Permit<'r> {
                 credentials,
             }),
             device,
+            observed: None,
             claims: Claims::default(),
             _made_by_the_gate: Seal,
         }

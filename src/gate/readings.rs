@@ -34,5 +34,5 @@ pub(super) fn has_two_readings(policy: &Policy, route: &Route, request: &Request
         .chain(matched);
     credentials
         .chain(others.filter_map(Carrier::query_name))
-        .any(|name| request.query_ambiguous(name.as_bytes()))
+        .any(|name| request.query_ambiguous(name))
 }

@@ -16,7 +16,9 @@ use crate::gate::denial::Denial;
 use crate::gate::device::{agrees, refused_device};
 use crate::gate::first_message::Entrance;
 use crate::gate::permit::Permit;
-use crate::gate::{check_app, check_constraints, denied, unless_of_another_app, unless_revoked};
+use crate::gate::{
+    check_app, check_constraints, denied, observe, unless_of_another_app, unless_revoked,
+};
 use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::requirement::{self, DeviceRule, Judged, Outcome, Requirement};
@@ -39,12 +41,21 @@ pub struct Standing {
     path: Box<str>,
     /// It came over TLS.
     secure: bool,
-    /// In file order; empty on a public route.
+    /// In file order; empty on a public route, and for whom a route let pass that only observed.
     proofs: SmallVec<[Proof; 1]>,
     /// As the request claimed it and the route allowed it.
     device_type: Option<Arc<str>>,
     /// What else the request claimed.
     claims: Claims,
+}
+
+/// On what terms a session may stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ground {
+    /// When its proofs end.
+    pub not_after: Option<UnixTime>,
+    /// When its route begins to refuse those who have proven nothing, of whom it is one.
+    pub until: Option<UnixTime>,
 }
 
 #[derive(Clone, Debug)]
@@ -226,6 +237,36 @@ impl Standing {
         }
         self.claims.check(route.require.matches(), &admitted)?;
         Ok(admitted.not_after)
+    }
+
+    /// As [`Self::judge_again`], and as forgiving as the route is towards those who have proven
+    /// nothing. Whoever was known to the upstream has to be known still.
+    ///
+    /// # Errors
+    ///
+    /// What the client would be told.
+    pub fn uphold(&self, policy: &Policy, now: UnixTime) -> Result<Ground, Denial> {
+        match self.judge_again(policy, now) {
+            Ok(not_after) => Ok(Ground {
+                not_after,
+                until: None,
+            }),
+            Err(denial) => match self.forgiven_until(policy, &denial, now) {
+                None => Err(denial),
+                until => Ok(Ground {
+                    not_after: None,
+                    until,
+                }),
+            },
+        }
+    }
+
+    fn forgiven_until(&self, policy: &Policy, denial: &Denial, now: UnixTime) -> Option<UnixTime> {
+        if !self.proofs.is_empty() {
+            return None;
+        }
+        let route = policy.routes().choose(&self.host, &self.path, self.method);
+        observe::forgiven_until(route.ok()?, denial, now)
     }
 
     fn check_device(

@@ -1,7 +1,7 @@
 //! Families of metrics, all named `imgate_…` and in one registry.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// Makes and registers families, all with the prefix `imgate_`.
@@ -12,6 +12,12 @@ pub(super) struct Families<'a> {
 impl<'a> Families<'a> {
     pub(super) fn of(registry: &'a Registry) -> Self {
         Self { registry }
+    }
+
+    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let counter = IntCounter::with_opts(Opts::new(name, help).namespace("imgate"))?;
+        self.registry.register(Box::new(counter.clone()))?;
+        Ok(counter)
     }
 
     pub(super) fn counters(

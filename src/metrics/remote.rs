@@ -10,6 +10,7 @@ use crate::scheme::http::Traffic;
 /// The families of authenticators that ask over HTTP.
 pub(super) struct Remote {
     requests: IntCounterVec,
+    open: IntGaugeVec,
     keys: IntGaugeVec,
     key_age: IntGaugeVec,
 }
@@ -21,6 +22,11 @@ impl Remote {
                 "remote_requests_total",
                 "Questions to other servers over HTTP, by what came of them.",
                 &["authenticator", "result"],
+            )?,
+            open: new.gauges(
+                "remote_requests_open",
+                "Questions to other servers over HTTP that are under way or wait for their turn.",
+                &["authenticator"],
             )?,
             keys: new.gauges(
                 "jwks_keys",
@@ -39,6 +45,7 @@ impl Remote {
     /// reload has made anew begins at zero.
     pub(super) fn show(&self, policy: &Policy, now: UnixTime) {
         self.requests.reset();
+        self.open.reset();
         self.keys.reset();
         self.key_age.reset();
         for authenticator in policy.authenticators() {
@@ -50,6 +57,10 @@ impl Remote {
             {
                 let labels = [name, fate.as_str()];
                 self.requests.with_label_values(&labels).inc_by(total);
+            }
+            if let Some(traffic) = authenticator.traffic() {
+                let open = i64::try_from(traffic.open()).unwrap_or(i64::MAX);
+                self.open.with_label_values(&[name]).set(open);
             }
             let census = authenticator
                 .remote_keys()

@@ -16,6 +16,7 @@ pub struct RouteSeries {
     pub(super) route: Arc<str>,
     pub(super) requests: IntCounterVec,
     pub(super) decisions: IntCounterVec,
+    pub(super) observed_denials: IntCounterVec,
     pub(super) allowed: IntCounter,
     pub(super) durations: Histogram,
     pub(super) upstream_times: Histogram,
@@ -78,6 +79,14 @@ impl RouteSeries {
     /// Counts an admission.
     pub fn allowed(&self) {
         self.allowed.inc();
+    }
+
+    /// Counts a refusal that is not carried out.
+    pub fn observed(&self, reason: &str) {
+        self.decision("observed", reason);
+        self.observed_denials
+            .with_label_values(&[&*self.route, reason])
+            .inc();
     }
 
     /// Counts a decision that is no admission.

@@ -1,15 +1,16 @@
 //! Authenticators: a place where a credential may be, the verifier that proves it, and its cache.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::clock::UnixTime;
-use crate::config::document::{self, CacheLimits, SchemeConfig};
+use crate::config::document::{self, CacheLimits, Rate, SchemeConfig};
 use crate::credential::{Carrier, Credential};
 use crate::policy::OpenRemote;
 use crate::policy::cache::{Known, VerdictCache};
-use crate::policy::guessers::Guessers;
+use crate::policy::counts::{Counts, Exhausted, WhenFull};
 use crate::policy::requirement::Outcome;
+use crate::policy::throttle::{Asker, Throttled, ThrottledBy, steady};
+use crate::request::Network;
 use crate::scheme::app_key::AppKey;
 use crate::scheme::easemob_dynamic::EasemobDynamic;
 use crate::scheme::easemob_token::EasemobToken;
@@ -22,7 +23,7 @@ use crate::scheme::learner::{Learner, Lesson, Lost, Told};
 use crate::scheme::sa_token::{RedisAddress, SaToken};
 use crate::scheme::zego_token04::ZegoToken04;
 use crate::scheme::{
-    Judgement, KeyProblem, Recheck, Rejection, SchemeName, Verified, Verifier, VerifyError,
+    Guesses, Judgement, KeyProblem, Recheck, Rejection, SchemeName, Verified, Verifier, VerifyError,
 };
 use crate::secret::Digest;
 
@@ -42,8 +43,8 @@ pub struct Authenticator {
     fingerprint: Digest,
     cache: VerdictCache,
     limits: CacheLimits,
-    /// Where credentials can be made up, whoever does so.
-    guessers: Option<Guessers>,
+    /// Where credentials can be made up, who has had how many of them asked about.
+    guessers: Option<Counts>,
 }
 
 /// Whether a verdict came from the cache.
@@ -93,7 +94,7 @@ impl Authenticator {
             carriers: document.from,
             realm: document.realm,
             fingerprint: verifier.fingerprint(),
-            guessers: verifier.guesses().map(Guessers::new),
+            guessers: verifier.guesses().map(guessers),
             verifier,
             cache: VerdictCache::new(limits),
             limits: *limits,
@@ -220,13 +221,34 @@ impl Authenticator {
         self.cache.len()
     }
 
+    /// How many refusals are kept.
+    pub fn refused(&self) -> u64 {
+        self.cache.refused()
+    }
+
+    /// How many clients' guesses are counted, where they are.
+    pub fn guessing(&self) -> Option<u64> {
+        let kept = self.guessers.as_ref()?.len();
+        Some(u64::try_from(kept).unwrap_or(u64::MAX))
+    }
+
+    /// How many answers are remembered for an outage, where they are.
+    pub fn graced(&self) -> Option<u64> {
+        self.verifier.graced()
+    }
+
+    /// Of how many tokens it is known when they were first seen, where nothing else is.
+    pub fn first_seen(&self) -> Option<u64> {
+        Some(self.verifier.first_seen()?.len())
+    }
+
     /// Judges a recognised credential: from the cache, or by the verifier.
     ///
     /// The look-up is `None` where the scheme has no use for a cache.
     pub async fn authenticate(
         &self,
         credential: &Credential<'_>,
-        client: IpAddr,
+        asker: &Asker<'_>,
         now: UnixTime,
     ) -> (Outcome, Option<Lookup>) {
         if !self.verifier.is_worth_caching()
@@ -258,7 +280,7 @@ impl Authenticator {
                 }
                 Outcome::Rejected(rejection)
             }
-            Judgement::AskRemote => self.ask(key, credential, client, now).await,
+            Judgement::AskRemote => self.ask(key, credential, asker, now).await,
         };
         (outcome, Some(Lookup::Miss))
     }
@@ -268,15 +290,18 @@ impl Authenticator {
     pub async fn authenticate_anew(
         &self,
         credential: &Credential<'_>,
-        client: IpAddr,
+        asker: &Asker<'_>,
         now: UnixTime,
     ) -> (Outcome, Option<Lookup>) {
         let must_ask = self.verifier.asks_anew()
             || matches!(self.verifier.judge(credential, now), Judgement::AskRemote);
         if !must_ask {
-            return self.authenticate(credential, client, now).await;
+            return self.authenticate(credential, asker, now).await;
         }
-        let outcome = match Box::pin(self.ask_for(credential, client, now)).await {
+        if let Err(throttled) = asker.may_ask(credential.bytes(), now) {
+            return (Outcome::Throttled(throttled), Some(Lookup::Miss));
+        }
+        let outcome = match Box::pin(self.ask_for(credential, asker, now)).await {
             Ok(verified) => {
                 let verified = Arc::new(verified);
                 let key = credential.digest(&self.fingerprint);
@@ -298,9 +323,13 @@ impl Authenticator {
         &self,
         key: Digest,
         credential: &Credential<'_>,
-        client: IpAddr,
+        asker: &Asker<'_>,
         now: UnixTime,
     ) -> Outcome {
+        // Before anything is shared with others who ask about the same.
+        if let Err(throttled) = asker.may_ask(credential.bytes(), now) {
+            return Outcome::Throttled(throttled);
+        }
         let key = if self.verifier.asks_by_request() {
             credential.question_digest(&self.fingerprint)
         } else {
@@ -309,7 +338,7 @@ impl Authenticator {
         // Boxed, so that the rare remote look-up does not swell every request's future.
         let flight = self
             .cache
-            .single_flight(key, now, self.ask_for(credential, client, now));
+            .single_flight(key, now, self.ask_for(credential, asker, now));
         match Box::pin(flight).await {
             // Somebody else's, and what it rests on has changed since.
             Ok(verified) if !self.verifier.holds(&verified, now) => {
@@ -324,15 +353,17 @@ impl Authenticator {
     async fn ask_for(
         &self,
         credential: &Credential<'_>,
-        client: IpAddr,
+        asker: &Asker<'_>,
         now: UnixTime,
     ) -> Result<Verified, VerifyError> {
         let Some(guessers) = &self.guessers else {
             return self.verifier.ask(credential, now).await;
         };
+        // Charged before and given back after, so that many at once are not let through.
+        let client = guessers.key(Network::of(asker.client));
         guessers
-            .charge(client, now)
-            .map_err(|retry_after| VerifyError::Throttled { retry_after })?;
+            .admit(client, steady(now))
+            .map_err(|Exhausted { retry_after }| VerifyError::Throttled { retry_after })?;
         let outcome = self.verifier.ask(credential, now).await;
         // Only a no makes it a guess; an outage is nobody's fault.
         if !matches!(outcome, Err(VerifyError::Rejected(_))) {
@@ -342,11 +373,20 @@ impl Authenticator {
     }
 }
 
+/// Counts for whom a remote side is asked in vain. Many users behind one address do not stand in each
+/// other's way, except in the moment in which all their tokens are asked about at once.
+fn guessers(Guesses { count, per }: Guesses) -> Counts {
+    Counts::new(Rate { count, per }, WhenFull::Forget)
+}
+
 /// What is left of a credential that was not proven.
 fn without_proof(error: VerifyError) -> Outcome {
     match error {
         VerifyError::Rejected(rejection) => Outcome::Rejected(rejection),
-        VerifyError::Throttled { retry_after } => Outcome::Throttled(retry_after),
+        VerifyError::Throttled { retry_after } => Outcome::Throttled(Throttled {
+            by: ThrottledBy::Guesses,
+            retry_after,
+        }),
         VerifyError::Unavailable { source } => Outcome::Unavailable(source),
     }
 }

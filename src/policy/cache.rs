@@ -141,6 +141,11 @@ impl VerdictCache {
         self.good.entry_count()
     }
 
+    /// How many refusals are kept; an estimate.
+    pub fn refused(&self) -> u64 {
+        self.bad.entry_count()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::document::{
-    self, CacheLimits, ClaimPlace, Combine, CredentialForm, Requirement as RequirementDocument,
+    self, CacheLimits, ClaimPlace, Combine, CredentialForm, Mode,
+    Requirement as RequirementDocument,
 };
 use crate::credential::Carrier;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::first_message::FirstMessage;
+use crate::policy::observe::Observe;
 use crate::policy::requirement::{DeviceRule, Requirement};
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::policy::route::{AppInPath, Route};
@@ -21,6 +23,7 @@ use crate::scheme::learner::Learner;
 
 mod asked;
 
+pub(super) use asked::throttle;
 use asked::{always_proves, limiter};
 
 /// Compiles elements and writes down what is wrong with them.
@@ -29,6 +32,8 @@ pub(super) struct Compiler<'a> {
     pub(super) ours: HeaderRules,
     /// Those, and the ones that no client may send.
     pub(super) removed: HeaderRules,
+    /// Of routes that do not say otherwise.
+    pub(super) mode: Mode,
     pub(super) problems: &'a mut Vec<Problem>,
 }
 
@@ -103,6 +108,7 @@ impl Compiler<'_> {
         previous: Option<&Policy>,
     ) -> Option<Route> {
         self.check_headers(&document);
+        let observe = self.observe(&document);
         let resolve = |name: &Arc<str>| {
             authenticators
                 .iter()
@@ -181,12 +187,37 @@ impl Compiler<'_> {
             set_headers: document.set_headers,
             session: Arc::new(document.session),
             limit,
+            sizes: document.sizes,
             renews: None,
             upstream: Arc::clone(upstreams.get(&document.upstream.value)?),
             errors: document.errors,
             app_in_path,
             taught,
+            observe,
         })
+    }
+
+    /// Until when the route refuses nobody; `None` where it has nobody to refuse, or does so.
+    fn observe(&mut self, route: &document::Route) -> Option<Observe> {
+        let Mode::Observe { until } = route.mode.as_ref().unwrap_or(&self.mode) else {
+            return None;
+        };
+        let observe = Observe::new(until);
+        match &route.require {
+            RequirementDocument::Public => None,
+            RequirementDocument::Credentials {
+                first_message: Some(first_message),
+                ..
+            } => {
+                self.report(
+                    &first_message.place,
+                    "expected `mode: enforce` on this route: a message cannot go on without the \
+                     credential in it, so nobody could pass who is not known",
+                );
+                None
+            }
+            RequirementDocument::Credentials { .. } => Some(observe),
+        }
     }
 
     /// Whoever learns needs a route that has the answers.

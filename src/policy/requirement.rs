@@ -4,7 +4,6 @@
 //! found nor how it was proven.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -13,6 +12,7 @@ use crate::config::document::{self, ClaimRule, Combine};
 use crate::credential::Carrier;
 use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::first_message::FirstMessage;
+use crate::policy::throttle::Throttled;
 use crate::principal::Principal;
 use crate::scheme::{Rejection, Verified};
 
@@ -132,8 +132,8 @@ pub enum Outcome {
     /// Filled, but not with this kind of credential.
     Foreign,
     Rejected(Rejection),
-    /// Nobody was asked, since the client has had too many unknown credentials asked about.
-    Throttled(Duration),
+    /// Nobody was asked, since there have been too many bad ones.
+    Throttled(Throttled),
     Verified(Arc<Verified>),
     /// Nobody can tell now.
     Unavailable(Arc<str>),
@@ -169,8 +169,8 @@ pub enum Unmet {
     Rejected(AuthenticatorId, Rejection),
     /// Two proofs contradict each other.
     Conflict,
-    /// For so long nobody is asked.
-    Throttled(Duration),
+    /// For some time nobody is asked.
+    Throttled(Throttled),
     Unavailable(Arc<str>),
 }
 
@@ -273,7 +273,7 @@ fn verified(judged: &[Judged]) -> impl Iterator<Item = (AuthenticatorId, Arc<Ver
 
 fn unavailable(judged: &[Judged]) -> Option<Unmet> {
     judged.iter().find_map(|one| match &one.outcome {
-        Outcome::Throttled(retry_after) => Some(Unmet::Throttled(*retry_after)),
+        Outcome::Throttled(throttled) => Some(Unmet::Throttled(*throttled)),
         Outcome::Unavailable(source) => Some(Unmet::Unavailable(Arc::clone(source))),
         Outcome::Absent | Outcome::Foreign | Outcome::Rejected(_) | Outcome::Verified(_) => None,
     })

@@ -12,7 +12,7 @@ use crate::config::document::{self, Identity, Requirement};
 use crate::credential::Carrier;
 use crate::policy::Names;
 use crate::policy::authenticator::Authenticator;
-use crate::request::{cookies, fold_byte};
+use crate::request::{fold_byte, is_alike};
 
 /// Header names longer than this are compared by their beginning only; no name of ours is longer.
 const FOLD_BYTES: usize = 128;
@@ -193,18 +193,18 @@ impl HeaderRules {
             && !name.eq_ignore_ascii_case("x-forwarded-for")
     }
 
-    /// Whether a query parameter of this (decoded) name carries a credential.
+    /// Whether a query parameter of this (decoded) name carries a credential, or might to some server.
     pub fn is_credential_query(&self, name: &[u8]) -> bool {
         self.credential_queries
             .iter()
-            .any(|known| known.as_bytes() == name)
+            .any(|known| is_alike(name, known))
     }
 
     /// Whether a cookie of this name carries a credential, or might to some server.
     pub fn is_credential_cookie(&self, name: &[u8]) -> bool {
         self.credential_cookies
             .iter()
-            .any(|known| cookies::is_alike(name, known))
+            .any(|known| is_alike(name, known))
     }
 
     /// Whether a subprotocol entry carries a credential.

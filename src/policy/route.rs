@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::config::document::{CredentialRule, ErrorFormat, SessionRule};
+use crate::clock::UnixTime;
+use crate::config::document::{CredentialRule, ErrorFormat, SessionRule, Sizes};
 use crate::policy::authenticator::AuthenticatorId;
 use crate::policy::limit::Limiter;
+use crate::policy::observe::Observe;
 use crate::policy::requirement::Requirement;
 use crate::policy::upstream::Upstream;
 use crate::problem::Place;
@@ -36,6 +38,8 @@ pub struct Route {
     pub session: Arc<SessionRule>,
     /// How many requests may pass. It is the same as long as the rule is, whatever is reloaded.
     pub limit: Option<Arc<Limiter>>,
+    /// How long bodies may be.
+    pub sizes: Sizes,
     /// A request here prolongs a session of the route of this name and is not forwarded.
     pub renews: Option<Arc<str>>,
     pub upstream: Arc<Upstream>,
@@ -45,6 +49,9 @@ pub struct Route {
     pub app_in_path: Option<AppInPath>,
     /// Who learns tokens from its answers.
     pub taught: Vec<AuthenticatorId>,
+    /// Until when whoever would be refused is let pass as nobody; `None` where refusals are carried
+    /// out.
+    pub observe: Option<Observe>,
 }
 
 /// The segments of a pattern that are `{org}` and `{app}`: together they name an app of Easemob.
@@ -92,13 +99,22 @@ impl Route {
             set_headers: Vec::new(),
             session: Arc::default(),
             limit: None,
+            sizes: Sizes::default(),
             renews: Some(Arc::clone(&opening.name)),
             upstream: Arc::clone(&opening.upstream),
             errors: opening.errors,
             app_in_path: opening.app_in_path.and_then(|_| AppInPath::of(&path.value)),
             taught: Vec::new(),
+            // It is not forwarded, so there is nothing that a refusal could break behind the gate.
+            observe: None,
         };
         Some((route, path.place.clone()))
+    }
+
+    /// Until when whoever would be refused now is let pass; `None` if refusals are carried out.
+    pub fn observing(&self, now: UnixTime) -> Option<UnixTime> {
+        let until = self.observe.as_ref()?.until;
+        (now < until).then_some(until)
     }
 
     /// Where a new credential stands in a message of the client, if one may come so.
@@ -131,6 +147,7 @@ impl Route {
             && self.require_tls == other.require_tls
             && self.app_in_path == other.app_in_path
             && self.limit.is_some() == other.limit.is_some()
+            && self.observe == other.observe
             && (!self.limits_credentials || Arc::ptr_eq(&self.name, &other.name))
     }
 

@@ -205,8 +205,8 @@ fn a_reload_makes_no_token_young_again() {
         .unwrap();
     let ends = |policy: &Policy, now| {
         let credential = Credential::single(token.as_bytes());
-        let judged =
-            policy.authenticators()[0].authenticate(&credential, [127, 0, 0, 1].into(), now);
+        let asker = policy.asker([127, 0, 0, 1].into());
+        let judged = policy.authenticators()[0].authenticate(&credential, &asker, now);
         match runtime.block_on(judged).0 {
             Outcome::Verified(proof) => Ok(proof.not_after),
             Outcome::Rejected(rejection) => Err(rejection),

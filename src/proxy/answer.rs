@@ -10,6 +10,7 @@ use crate::gate::denial::{Denial, Refusal};
 use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::first_message::Member;
+use crate::policy::throttle::Throttled;
 use crate::scheme::{Rejection, SchemeName};
 
 mod bodies;
@@ -138,11 +139,8 @@ pub(crate) fn denial_headers(denial: &Denial, policy: &Policy) -> String {
             authenticator.and_then(|id| policy.authenticator(id)),
             Some(*rejection),
         ),
-        Denial::Throttled { retry_after } => {
-            format!("Retry-After: {}\r\n", retry_after.as_secs() + 1)
-        }
         Denial::Unavailable { .. } => "Retry-After: 1\r\n".to_owned(),
-        Denial::Limited { retry_after } => {
+        Denial::Limited { retry_after } | Denial::Throttled(Throttled { retry_after, .. }) => {
             // Whole seconds (RFC 9110 §10.2.3), and never less than what has to pass.
             let seconds = retry_after.as_millis().div_ceil(1000).max(1);
             format!("Retry-After: {seconds}\r\n")

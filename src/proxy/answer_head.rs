@@ -13,6 +13,8 @@ const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 pub(crate) struct AnswerHead<'a> {
     pub(crate) version: Version,
     pub(crate) keep_alive: bool,
+    /// A body without a length gets chunks.
+    pub(crate) chunks: bool,
     pub(crate) added: &'a AnswerLines,
 }
 
@@ -64,6 +66,9 @@ pub(crate) fn rewrite(head: &ResponseHead<'_>, to: AnswerHead<'_>) -> Pieces {
         }
     }
     pieces.add(to.added.lines.as_bytes());
+    if to.chunks {
+        pieces.add(b"Transfer-Encoding: chunked\r\n");
+    }
     match (to.version, to.keep_alive) {
         (Version::Http11, true) => {}
         // An HTTP/1.0 client closes unless it is told otherwise.

@@ -120,3 +120,16 @@ impl Leftover {
         Some((buffer, self.end - self.start))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_so_many_buffers_and_frees_the_rest() {
+        let lent: Vec<_> = (0..KEPT + 50).map(|_| Buffer::lend(0)).collect();
+        let large = Buffer::lend(BUFFER_BYTES + 1);
+        drop((lent, large));
+        FREE.with(|list| assert_eq!(list.borrow().len(), KEPT));
+    }
+}

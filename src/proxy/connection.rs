@@ -13,6 +13,8 @@ use crate::config::document::Limits;
 use crate::policy::Policy;
 use crate::proxy::arrival::{self, Entry};
 use crate::proxy::buffer::{Buffer, Leftover};
+use crate::proxy::crowd::{Presence, dismiss};
+use crate::proxy::forwarded;
 use crate::proxy::io::{close, first_bytes, linger, read_more};
 use crate::proxy::preface;
 use crate::proxy::preflight;
@@ -58,8 +60,11 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
         peer_text: peer.to_string(),
         secure: false,
     };
-    let active = worker.shared.metrics.connection();
     let opened = Instant::now();
+    let mut presence = Presence::new(&worker);
+    if !presence.settle(&worker, peer) {
+        return Box::pin(dismiss(&worker, stream)).await;
+    }
     let Limits {
         head_bytes,
         head_timeout,
@@ -76,6 +81,9 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
         if let Origin::Client(client) = origin {
             connection.peer = client;
             connection.peer_text = client.to_string();
+            if !presence.settle(&worker, client) {
+                return Box::pin(dismiss(&worker, stream)).await;
+            }
         }
         first
     } else {
@@ -122,11 +130,11 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: Stream) {
             After::Linger => return Box::pin(linger(stream)).await,
             After::Upgraded(opened) => {
                 // A task of its own: what the connection needed until now is freed.
-                tokio::spawn(opened.run(stream, active));
+                tokio::spawn(opened.run(stream, presence));
                 return;
             }
             After::Waiting(waiting) => {
-                tokio::spawn(waiting.run(stream, active));
+                tokio::spawn(waiting.run(stream, presence));
                 return;
             }
         }
@@ -226,6 +234,13 @@ impl Connection<'_> {
         };
         let arrived = (RequestId::fresh(), started);
         let asked = self.asked(policy, head, &checked, bytes, arrived);
+        if !asked.trusted {
+            let disbelieved = forwarded::lines(head).count();
+            if disbelieved > 0 {
+                let metrics = &self.worker.shared.metrics;
+                metrics.untrusted_forwarded(disbelieved);
+            }
+        }
         asked.judge(stream).await
     }
 

@@ -74,6 +74,7 @@ async fn explain_checked<'b>(
     let Decision {
         route,
         lookups: _,
+        failed: _,
         outcome,
     } = decision;
     let mut explanation = Explanation::of(Verdict::forwarded(), &request);
@@ -88,7 +89,10 @@ async fn explain_checked<'b>(
             explanation.verdict = Verdict::first_message(deadline);
         }
         Ok(Ruling::Permit(permit)) => {
-            explanation.standpoint = Some(Standpoint::of(&permit));
+            match &permit.observed {
+                None => explanation.standpoint = Some(Standpoint::of(&permit)),
+                Some(observed) => explanation.verdict = Verdict::observed(observed),
+            }
             match count(policy, &request, checked, &permit, body) {
                 Err(denial) => explanation.verdict = Verdict::of(&denial),
                 Ok(()) if permit.route.renews.is_some() => {

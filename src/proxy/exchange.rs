@@ -20,7 +20,7 @@ use crate::proxy::drain::Drain;
 use crate::proxy::io::{WRITE_STALL, flush, write_all};
 use crate::proxy::pieces::Pieces;
 use crate::proxy::pool::{self, ConnectError};
-use crate::proxy::pump::Pump;
+use crate::proxy::pump::{Pump, PumpError};
 use crate::proxy::received::Received;
 use crate::proxy::tap::{Listen, Tap};
 use crate::proxy::tether::{Govern, Tether};
@@ -29,8 +29,10 @@ use crate::wire::body::{Body, Framing, Side, response_framing};
 use crate::wire::head::{self, HeadLimits, ResponseHead, Version};
 
 mod attempt;
+mod way;
 
 use attempt::{Attempt, attempt};
+use way::{Way, cut, unfit_answer, unfit_request};
 
 /// How long an upstream may pause within its answer.
 const BODY_STALL: Duration = Duration::from_mins(5);
@@ -108,14 +110,22 @@ pub(crate) enum Failure {
     Cut {
         status: u16,
     },
+    /// The client's body is longer than the route allows.
+    RequestTooLarge,
+    /// The answer is longer than the route allows, which shows before its head went on.
+    ResponseTooLarge,
+    /// One of the two grew too long when the answer had begun.
+    Outgrown {
+        status: u16,
+        message: &'static str,
+    },
 }
 
 /// Carries the request and its answer.
 pub(crate) async fn run(mut exchange: Exchange<'_, '_>) -> Result<Carried, Failure> {
-    let mut upload = Pump::new(Body::new(exchange.framing, Side::Request));
-    let body_here = upload
-        .at_hand(exchange.behind)
-        .map_err(|_| Failure::ClientBody)?;
+    let upload = Pump::new(Body::new(exchange.framing, Side::Request));
+    let mut upload = upload.bounded(exchange.permit.route.sizes.request);
+    let body_here = upload.at_hand(exchange.behind).map_err(unfit_request)?;
     let (body, next_request) = exchange
         .behind
         .split_at_checked(body_here)
@@ -194,8 +204,9 @@ async fn relay(
     let (status, head_len) = (head.status, head.len);
     let framing = response_framing(&head, method)
         .map_err(|_| Failure::Upstream("an answer whose end is in doubt"))?;
-    let dechunk = version == Version::Http10 && framing == Framing::Chunked;
-    let can_go_on = upload.is_done() && !dechunk && framing != Framing::UntilClose;
+    let most = permit.route.sizes.response;
+    let way = Way::of(framing, version, most)?;
+    let can_go_on = upload.is_done() && way != Way::Dechunking && framing != Framing::UntilClose;
     let keep_alive = keep_alive && can_go_on && !drain.is_leaving();
     let upstream_stays = framing != Framing::UntilClose && answer_head::keeps_alive(&head);
     let pieces = answer_head::rewrite(
@@ -203,6 +214,7 @@ async fn relay(
         AnswerHead {
             version,
             keep_alive,
+            chunks: way == Way::Chunking,
             added: answer_headers,
         },
     );
@@ -215,22 +227,13 @@ async fn relay(
     if tether.is_stream() && drain.is_leaving() {
         return Err(Failure::Leaving);
     }
-    let mut download = if dechunk {
-        Pump::dechunking()
-    } else {
-        Pump::new(Body::new(framing, Side::Response))
-    };
     let tap = listener.and_then(|listener| Tap::of(&head, framing, &listener));
-    download = download.tapped(tap);
+    let mut download = way.pump(framing, most).tapped(tap);
     let behind = answer.bytes().get(head_len..).unwrap_or_default();
-    let taken = download
-        .at_hand(behind)
-        .map_err(|_| Failure::Upstream("a malformed body"))?;
-    let body = if dechunk {
-        &[][..]
-    } else {
-        behind.get(..taken).unwrap_or_default()
-    };
+    let taken = download.at_hand(behind).map_err(unfit_answer)?;
+    // Otherwise it is written by the pump.
+    let as_it_is = if way == Way::AsIs { taken } else { 0 };
+    let body = behind.get(..as_it_is).unwrap_or_default();
     let upstream_silent = taken == behind.len();
     // If the whole body is here, so is what the client must not know before others do.
     poll_fn(|cx| download.poll_told(cx)).await;
@@ -250,7 +253,7 @@ async fn relay(
     )
     .await;
     tether.end(ended.is_ok());
-    let upload_ended = ended.map_err(|()| Failure::Cut { status })?;
+    let upload_ended = ended.map_err(|()| cut(status, &upload, &download))?;
     if upstream_stays && upload_ended && upstream_silent && !download.has_leftover() {
         pool::keep(&permit.route.upstream, upstream);
     }
@@ -296,8 +299,11 @@ async fn finish(
                 }
             } else if !upload_stopped {
                 // A broken upload does not take the answer away from the client.
-                if let Poll::Ready(Err(_)) = upload.poll_pump(cx, client, upstream) {
-                    upload_stopped = true;
+                match upload.poll_pump(cx, client, upstream) {
+                    // An upstream that reads as it answers would wait for the rest for ever.
+                    Poll::Ready(Err(PumpError::TooLarge)) => return Poll::Ready(Err(())),
+                    Poll::Ready(Err(_)) => upload_stopped = true,
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
             }
             if tether.poll_cut(cx).is_ready() {

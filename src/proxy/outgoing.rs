@@ -87,8 +87,11 @@ pub(crate) fn request_head(
     add_identity(&mut pieces, policy, permit, facts.session);
     add_assertion(&mut pieces, policy, permit, request, facts);
     add_forwarding(&mut pieces, request, facts);
-    for (name, value) in &permit.route.set_headers {
-        pieces.add_header(name, value.expose());
+    // They may vouch to the upstream for whoever was let in, and nobody was.
+    if permit.observed.is_none() {
+        for (name, value) in &permit.route.set_headers {
+            pieces.add_header(name, value.expose());
+        }
     }
     if facts.session.is_some() {
         // Exactly these two values: there are servers that compare `Connection` as a whole.

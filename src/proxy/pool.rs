@@ -3,6 +3,7 @@
 //! Each worker is one thread, so its list needs no lock, and a connection never changes threads.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -41,10 +42,22 @@ struct Idle {
 pub(crate) enum ConnectError {
     #[error("cannot resolve the upstream's host name")]
     Resolve(#[source] io::Error),
-    #[error("cannot connect to the upstream")]
-    Connect(#[source] Box<pingora::Error>),
+    #[error("cannot connect to the upstream: {}", cause(.0))]
+    Connect(Box<pingora::Error>),
     #[error("connecting to the upstream takes too long")]
     Timeout,
+}
+
+/// What the system says, which is what an operator can do something about.
+fn cause(error: &pingora::Error) -> String {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error.root_cause());
+    while let Some(one) = cause {
+        if let Some(io) = one.downcast_ref::<io::Error>() {
+            return io.to_string();
+        }
+        cause = one.source();
+    }
+    error.etype().as_str().to_owned()
 }
 
 /// An idle connection that still looks alive. It may prove stale all the same.
@@ -166,6 +179,26 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+
+    #[tokio::test]
+    async fn an_upstream_has_no_more_idle_connections_than_are_kept() {
+        let upstream = Upstream {
+            name: Arc::from("im"),
+            address: Arc::from("127.0.0.1:1"),
+            connect_timeout: IDLE,
+            response_timeout: IDLE,
+            handshake_timeout: IDLE,
+        };
+        let mut far = Vec::new();
+        for _ in 0..KEPT + 50 {
+            let (near, other) = tokio::io::duplex(16);
+            keep(&upstream, Box::new(near));
+            far.push(other);
+        }
+        assert_eq!(reap(), KEPT);
+        drop(far);
+        assert_eq!(reap(), 0);
+    }
 
     /// A connection that the runtime believes to be quiet, and its other end.
     async fn quiet() -> (Stream, std::net::TcpStream) {

@@ -22,6 +22,8 @@ pub(crate) struct Pump {
     /// The end of what was read; beyond `unsent` it belongs to the next message.
     read: usize,
     progress: u64,
+    /// How many bytes the body may have, without the framing of chunks.
+    most: u64,
     /// Where somebody wants to know what passes.
     tap: Option<Box<Tap>>,
 }
@@ -32,8 +34,19 @@ enum Reader {
     /// The bytes pass as they are.
     AsIs(Body),
     /// The chunk framing is taken off, for a reader that does not know it.
-    Dechunked { body: Dechunk, done: bool },
+    Dechunked {
+        body: Dechunk,
+        payload: u64,
+        done: bool,
+    },
+    /// A body without a length gets chunks, so that its end can be told from a cut.
+    Chunking { payload: u64, done: bool },
 }
+
+/// Room in front of a chunk for its size, and behind it for the end of its line.
+const CHUNK_SIZE: usize = "0000\r\n".len();
+const CHUNK_END: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Why a body did not arrive whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +57,8 @@ pub(crate) enum PumpError {
     Sink,
     /// The bytes are not a body of this kind.
     Body,
+    /// There are more of them than there may be.
+    TooLarge,
 }
 
 impl Pump {
@@ -54,6 +69,15 @@ impl Pump {
     pub(crate) fn dechunking() -> Self {
         Self::with(Reader::Dechunked {
             body: Dechunk::new(),
+            payload: 0,
+            done: false,
+        })
+    }
+
+    /// For a body that ends with its connection.
+    pub(crate) fn chunking() -> Self {
+        Self::with(Reader::Chunking {
+            payload: 0,
             done: false,
         })
     }
@@ -65,6 +89,7 @@ impl Pump {
             unsent: 0..0,
             read: 0,
             progress: 0,
+            most: u64::MAX,
             tap: None,
         }
     }
@@ -73,6 +98,24 @@ impl Pump {
     #[must_use]
     pub(crate) fn tapped(self, tap: Option<Box<Tap>>) -> Self {
         Self { tap, ..self }
+    }
+
+    /// Lets the body have so many bytes.
+    #[must_use]
+    pub(crate) fn bounded(self, most: Option<u64>) -> Self {
+        Self {
+            most: most.unwrap_or(u64::MAX),
+            ..self
+        }
+    }
+
+    /// Whether more has come than may. Nothing that came with it has passed.
+    pub(crate) fn is_too_large(&self) -> bool {
+        let payload = match &self.body {
+            Reader::AsIs(body) => body.payload(),
+            Reader::Chunking { payload, .. } | Reader::Dechunked { payload, .. } => *payload,
+        };
+        payload > self.most
     }
 
     /// Counts reads and writes: a sign of life for whoever watches the clock.
@@ -93,13 +136,33 @@ impl Pump {
                 let fed = body.feed(bytes).map_err(|_| PumpError::Body)?;
                 let taken = bytes.get(..fed.taken).unwrap_or_default();
                 show(&mut self.tap, taken, fed.done);
+                self.check_size()?;
                 Ok(fed.taken)
+            }
+            Reader::Chunking { .. } if bytes.is_empty() => Ok(0),
+            Reader::Chunking { .. } => {
+                let mut buffer = Buffer::lend(CHUNK_SIZE + bytes.len() + CHUNK_END.len());
+                let end = CHUNK_SIZE + bytes.len();
+                if let Some(room) = buffer.get_mut(CHUNK_SIZE..end) {
+                    room.copy_from_slice(bytes);
+                }
+                self.buffer = Some(buffer);
+                self.accept(bytes.len())?;
+                Ok(bytes.len())
             }
             Reader::Dechunked { .. } => {
                 self.buffer = Some(Buffer::copy_of(bytes, 0));
                 self.accept(bytes.len())?;
                 Ok(bytes.len())
             }
+        }
+    }
+
+    fn check_size(&self) -> Result<(), PumpError> {
+        if self.is_too_large() {
+            Err(PumpError::TooLarge)
+        } else {
+            Ok(())
         }
     }
 
@@ -121,7 +184,7 @@ impl Pump {
     fn is_read(&self) -> bool {
         match &self.body {
             Reader::AsIs(body) => body.is_done(),
-            Reader::Dechunked { done, .. } => *done,
+            Reader::Chunking { done, .. } | Reader::Dechunked { done, .. } => *done,
         }
     }
 
@@ -147,14 +210,18 @@ impl Pump {
                 return Pin::new(to).poll_flush(cx).map_err(|_| PumpError::Sink);
             }
             let mut buffer = self.buffer.take().unwrap_or_else(|| Buffer::lend(0));
-            let Poll::Ready(read) = poll_read_at(cx, from, &mut buffer, 0) else {
+            let Poll::Ready(read) = self.poll_read(cx, from, &mut buffer) else {
                 // Nothing to write and nothing to read: the buffer goes back until there is.
                 let _ = Pin::new(to).poll_flush(cx).map_err(|_| PumpError::Sink)?;
                 return Poll::Pending;
             };
             self.buffer = Some(buffer);
             match read.map_err(|_| PumpError::Source)? {
-                0 => return Poll::Ready(self.end_of_stream()),
+                0 => match self.end_of_stream() {
+                    // What says that it has ended is still to be written.
+                    Ok(()) if !self.unsent.is_empty() => {}
+                    ended => return Poll::Ready(ended),
+                },
                 n => self.accept(n)?,
             }
         }
@@ -165,6 +232,23 @@ impl Pump {
         match &mut self.tap {
             None => Poll::Ready(()),
             Some(tap) => tap.poll_told(cx),
+        }
+    }
+
+    /// Reads once into the buffer.
+    fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        buffer: &mut Buffer,
+    ) -> Poll<io::Result<usize>> {
+        match &self.body {
+            Reader::AsIs(_) | Reader::Dechunked { .. } => poll_read_at(cx, from, buffer, 0),
+            Reader::Chunking { .. } => {
+                let end = buffer.len().saturating_sub(CHUNK_END.len());
+                let room = buffer.get_mut(..end).unwrap_or_default();
+                poll_read_at(cx, from, room, CHUNK_SIZE)
+            }
         }
     }
 
@@ -186,19 +270,27 @@ impl Pump {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes `n` fresh bytes at the beginning of the buffer.
+    /// Takes `n` fresh bytes at their place in the buffer.
     fn accept(&mut self, n: usize) -> Result<(), PumpError> {
+        if let Reader::Chunking { .. } = self.body {
+            return self.accept_chunk(n);
+        }
         let Some(bytes) = self.buffer.as_mut().and_then(|buffer| buffer.get_mut(..n)) else {
             return Ok(());
         };
         match &mut self.body {
+            Reader::Chunking { .. } => {}
             Reader::AsIs(body) => {
                 let fed = body.feed(bytes).map_err(|_| PumpError::Body)?;
                 let taken = bytes.get(..fed.taken).unwrap_or_default();
                 show(&mut self.tap, taken, fed.done);
                 self.unsent = 0..fed.taken;
             }
-            Reader::Dechunked { body, done } => {
+            Reader::Dechunked {
+                body,
+                payload,
+                done,
+            } => {
                 let piece = body.feed(bytes).map_err(|_| PumpError::Body)?;
                 let taken = bytes.get(..piece.taken).unwrap_or_default();
                 show(&mut self.tap, taken, piece.done);
@@ -209,17 +301,60 @@ impl Pump {
                     bytes.copy_within(range, end);
                     end += len;
                 }
+                *payload += end as u64;
                 self.unsent = 0..end;
             }
         }
-        self.read = n;
+        self.took(n)
+    }
+
+    /// Makes a chunk of `n` fresh bytes.
+    fn accept_chunk(&mut self, n: usize) -> Result<(), PumpError> {
+        let (Reader::Chunking { payload, .. }, Some(buffer)) = (&mut self.body, &mut self.buffer)
+        else {
+            return Ok(());
+        };
+        *payload += n as u64;
+        let end = CHUNK_SIZE + n;
+        show(
+            &mut self.tap,
+            buffer.get(CHUNK_SIZE..end).unwrap_or_default(),
+            false,
+        );
+        let size = format!("{n:x}\r\n");
+        let start = CHUNK_SIZE.saturating_sub(size.len());
+        if let Some(room) = buffer.get_mut(start..CHUNK_SIZE) {
+            room.copy_from_slice(size.as_bytes());
+        }
+        if let Some(room) = buffer.get_mut(end..end + CHUNK_END.len()) {
+            room.copy_from_slice(CHUNK_END);
+        }
+        self.unsent = start..end + CHUNK_END.len();
+        self.took(self.unsent.end)
+    }
+
+    /// The bytes up to `read` in the buffer have been dealt with.
+    fn took(&mut self, read: usize) -> Result<(), PumpError> {
+        self.read = read;
         self.progress += 1;
-        Ok(())
+        let checked = self.check_size();
+        if checked.is_err() {
+            self.unsent = 0..0;
+        }
+        checked
     }
 
     fn end_of_stream(&mut self) -> Result<(), PumpError> {
         match &mut self.body {
             Reader::AsIs(body) => body.finish().map_err(|_| PumpError::Body),
+            Reader::Chunking { done, .. } => {
+                *done = true;
+                self.buffer = Some(Buffer::copy_of(LAST_CHUNK, 0));
+                self.unsent = 0..LAST_CHUNK.len();
+                self.read = LAST_CHUNK.len();
+                self.progress += 1;
+                Ok(())
+            }
             Reader::Dechunked { .. } => Err(PumpError::Source),
         }
     }

@@ -10,9 +10,11 @@ use tracing::{info, warn};
 use crate::gate::Lookups;
 use crate::gate::denial::{Cause, Denial};
 use crate::gate::permit::Permit;
+use crate::metrics::sizes::{REQUEST, RESPONSE};
 use crate::metrics::{NO_ROUTE, RouteSeries};
 use crate::policy::Policy;
 use crate::policy::route::Route;
+use crate::policy::throttle::Throttled;
 use crate::proxy::Shared;
 use crate::proxy::exchange::Failure;
 use crate::request_id::RequestId;
@@ -32,6 +34,8 @@ pub(crate) struct Record<'a> {
     series: Arc<RouteSeries>,
     who: Who,
     reason: &'static str,
+    /// Why it would have been refused, had its route not only observed.
+    observed: Option<&'static str>,
     authenticator: Option<Arc<str>>,
     subject: Option<Arc<str>>,
 }
@@ -81,6 +85,7 @@ impl<'a> Record<'a> {
                 .of_route(route.map_or(NO_ROUTE, |route| &route.name)),
             who,
             reason: "ok",
+            observed: None,
             authenticator: None,
             subject: None,
         }
@@ -90,7 +95,7 @@ impl<'a> Record<'a> {
         &self.series
     }
 
-    /// Counts an admission.
+    /// Counts an admission, or a refusal that is not carried out.
     pub(crate) fn admitted(
         mut self,
         policy: &Policy,
@@ -101,7 +106,15 @@ impl<'a> Record<'a> {
             self.authenticator = Some(Arc::clone(&admission.authenticator));
             self.subject.clone_from(&admission.principal.subject);
         }
-        self.series.allowed();
+        match &permit.observed {
+            None => self.series.allowed(),
+            Some(observed) => {
+                let reason = observed.denial.reason();
+                self.note_unavailable(&observed.denial);
+                self.series.observed(reason);
+                self.observed = Some(reason);
+            }
+        }
         self.shared.metrics.lookups(policy, lookups);
         self
     }
@@ -109,14 +122,10 @@ impl<'a> Record<'a> {
     /// Counts a denial.
     pub(crate) fn denied(mut self, policy: &Policy, denial: &Denial, lookups: &Lookups) -> Self {
         self.reason = denial.reason();
-        if let Denial::Unavailable { source } = denial {
-            warn!(
-                request_id = %self.who.request_id,
-                route = self.series.route(),
-                error = &**source,
-                "a credential could not be checked"
-            );
+        if let Denial::Throttled(Throttled { by, .. }) = denial {
+            self.shared.metrics.throttled(*by);
         }
+        self.note_unavailable(denial);
         let result = match denial.cause() {
             Cause::Unavailable => "error",
             Cause::Other | Cause::Rejected(_) | Cause::Throttled => "deny",
@@ -126,23 +135,55 @@ impl<'a> Record<'a> {
         self
     }
 
+    /// Tells that nobody could tell.
+    fn note_unavailable(&self, denial: &Denial) {
+        if let Denial::Unavailable { source } = denial {
+            warn!(
+                request_id = %self.who.request_id,
+                route = self.series.route(),
+                error = &**source,
+                "a credential could not be checked"
+            );
+        }
+    }
+
     /// Tells what went wrong with an upstream.
     pub(crate) fn note_upstream(&self, upstream: &str, problem: &dyn Display) {
         warn!(request_id = %self.who.request_id, upstream, %problem, "upstream failed");
     }
 
-    /// Tells what went wrong with an exchange, if it was the upstream.
+    /// Tells what went wrong with an exchange, if it was the upstream, and counts what was too large.
     pub(crate) fn note_failure(&self, upstream: &str, failure: &Failure) {
         match failure {
             Failure::Connect(error) => self.note_upstream(upstream, error),
             Failure::Upstream(problem) => self.note_upstream(upstream, problem),
             Failure::UpstreamTimeout => self.note_upstream(upstream, &"no answer in time"),
+            Failure::ResponseTooLarge
+            | Failure::Outgrown {
+                message: RESPONSE, ..
+            } => self.note_upstream(upstream, &"an answer over `max_response`"),
             Failure::ClientBody
             | Failure::ClientGone
             | Failure::ClientTimeout
             | Failure::Cut { .. }
-            | Failure::Leaving => {}
+            | Failure::Leaving
+            | Failure::Outgrown { .. }
+            | Failure::RequestTooLarge => {}
         }
+        let message = match failure {
+            Failure::Outgrown { message, .. } => message,
+            Failure::RequestTooLarge => REQUEST,
+            Failure::ResponseTooLarge => RESPONSE,
+            Failure::ClientBody
+            | Failure::ClientGone
+            | Failure::ClientTimeout
+            | Failure::Connect(_)
+            | Failure::Cut { .. }
+            | Failure::Leaving
+            | Failure::Upstream(_)
+            | Failure::UpstreamTimeout => return,
+        };
+        self.shared.metrics.too_large(self.series.route(), message);
     }
 
     /// Writes the access line and counts the answer.
@@ -173,6 +214,7 @@ impl<'a> Record<'a> {
             route = self.series.route(),
             status,
             reason,
+            observed = self.observed,
             authenticator = self.authenticator.as_deref(),
             subject = self.subject.as_deref(),
             seconds = took.as_secs_f64(),

@@ -236,6 +236,7 @@ impl Declined {
         let to = AnswerHead {
             version: Version::Http11,
             keep_alive: false,
+            chunks: false,
             added: answer_headers,
         };
         let pieces = answer_head::rewrite(&head, to);

@@ -9,7 +9,8 @@ use crate::clock;
 use crate::gate::denial::Denial;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
-use crate::metrics::{Gauged, OpenSession};
+use crate::metrics::OpenSession;
+use crate::proxy::crowd::Presence;
 use crate::proxy::record::Who;
 use crate::proxy::tether::Governed;
 use crate::proxy::{Shared, Worker};
@@ -58,6 +59,7 @@ pub(crate) fn register(
         device_type: permit.device_type().cloned(),
         claim_key: permit.claim_key(),
         not_after: standing.end(),
+        until: permit.observed.as_ref().map(|observed| observed.until),
         standing,
     };
     // A name of the configuration; what a token says of its device is not.
@@ -143,7 +145,7 @@ impl Opened {
 
     /// Carries frames until the session ends, and tells how it ended. The connection counts as
     /// active all the while.
-    pub(crate) async fn run(self: Box<Self>, client: Stream, _connection: Gauged) {
+    pub(crate) async fn run(self: Box<Self>, client: Stream, _presence: Presence) {
         let Self {
             session,
             gauge,

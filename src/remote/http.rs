@@ -143,6 +143,7 @@ impl Http {
 #[async_trait]
 impl HttpClient for Http {
     async fn ask(&self, question: Question) -> Result<Reply, HttpError> {
+        let _open = self.traffic.begin();
         let outcome = self.exchange(question).await;
         self.traffic.count(Fate::of(&outcome));
         outcome

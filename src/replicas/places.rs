@@ -20,6 +20,9 @@ use crate::session::registry::Placed;
 /// Places that are given back in one round trip.
 const RELEASES: usize = 200;
 
+/// Places that wait to be given back.
+const MOST_RELEASED: usize = 100_000;
+
 /// What the store says of a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -197,7 +200,13 @@ impl Elsewhere for Replicas {
     fn release(&self, key: ClaimKey, id: SessionId) {
         self.asking.lock().remove(&id);
         self.unsure.lock().remove(&id);
-        self.released.lock().push((key, id));
+        {
+            let mut released = self.released.lock();
+            // While the store is away. What is left out is found by an audit.
+            if released.len() < MOST_RELEASED {
+                released.push((key, id));
+            }
+        }
         self.release.notify_one();
     }
 }
@@ -207,6 +216,10 @@ mod tests {
     use ::redis::Value;
 
     use super::*;
+    use crate::config::document::RedisStore;
+    use crate::metrics::Metrics;
+    use crate::scheme::sa_token::RedisAddress;
+    use crate::secret::Digest;
 
     #[test]
     fn an_answer_about_a_place_is_one_of_three() {
@@ -238,5 +251,26 @@ mod tests {
             );
         }
         assert_eq!(understand(Value::Nil), None);
+    }
+
+    #[test]
+    fn no_more_wait_to_be_given_back_than_have_room() {
+        let store = RedisStore {
+            address: RedisAddress {
+                address: "127.0.0.1:1".to_owned(),
+                username: None,
+                password: None,
+                database: 0,
+                timeout: Duration::from_secs(1),
+            },
+            prefix: String::new(),
+            secret: None,
+        };
+        let replicas = Replicas::new(&store, Metrics::new().unwrap().store);
+        let key = ClaimKey(Digest::from_bytes([7; 32]));
+        for id in 0..MOST_RELEASED + 1000 {
+            replicas.release(key, SessionId(id as u128));
+        }
+        assert_eq!(replicas.released.lock().len(), MOST_RELEASED);
     }
 }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use ::redis::Pipeline;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::clock::{self, Steady};
 use crate::principal::ClaimKey;
 use crate::proxy::Shared;
 use crate::replicas::id::{ProcessId, number};
 use crate::replicas::{Operation, Replicas, Unshared, answer, script};
+use crate::scheme::sa_token::StoreError;
 use crate::secret::Digest;
 use crate::session::registry::Placed;
 use crate::session::{CloseReason, SessionId};
@@ -60,10 +61,7 @@ impl Replicas {
                     let _ = self.audit(shared).await;
                     audit = clock::steady().plus(AUDIT_EVERY);
                 }
-                Err(Unshared::Garbled) => {
-                    warn!("the shared store gives answers that are not understood");
-                    self.set_up(false, None);
-                }
+                Err(Unshared::Garbled) => self.set_up(false, Some(&StoreError::Garbled)),
                 Ok(()) | Err(Unshared::Away | Unshared::Store(_)) => {}
             }
             if self.is_up() {

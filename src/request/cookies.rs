@@ -6,11 +6,7 @@
 //! quoted value run across semicolons, obeys `$Version` (RFC 2965), trims names, or passes over a
 //! name that is empty.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode;
-
-use super::{Request, fold_byte};
+use super::{Request, is_alike};
 
 /// One cookie, as it stands between two semicolons.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,22 +130,6 @@ fn is_ambiguous(line: &[u8], name: &str) -> bool {
         has_attributes |= cookie.name.starts_with(b"$");
     }
     is_named && has_attributes
-}
-
-/// Whether some server would take one name for the other: in any case, with the marks for each
-/// other, with escapes undone, or with an index behind it.
-pub fn is_alike(found: &[u8], name: &str) -> bool {
-    if found == name.as_bytes() {
-        return true;
-    }
-    let decoded: Cow<'_, [u8]> = percent_decode(found).into();
-    let plain = decoded.split(|byte| *byte == b'[').next();
-    let plain = plain.unwrap_or_default().trim_ascii();
-    plain.len() == name.len()
-        && plain
-            .iter()
-            .zip(name.bytes())
-            .all(|(found, known)| fold_byte(*found) == fold_byte(known))
 }
 
 /// A header value without the cookies that `goes` names, or `None` if all of them stay. The others

@@ -75,12 +75,14 @@ fn splitting_at_semicolons_as_well_may_show_another_value() {
         ("hidden behind itself", "token=a;token=b", true),
         ("hidden without a value", "x=1;token", true),
         ("hidden under an escaped name", "x=1;t%6Fken=b", true),
+        ("hidden under another case", "x=1;Token=b", true),
+        ("hidden in a list", "x=1;token[]=b", true),
         ("beside an honest one", "token=a&x=1;token=a", true),
         ("cut short", "token=a;b", true),
         ("cut short by nothing", "token=a;", true),
         ("a semicolon that is escaped", "token=a%3Bb", false),
     ] {
-        let found = with_query(Some(query), |request| request.query_ambiguous(b"token"));
+        let found = with_query(Some(query), |request| request.query_ambiguous("token"));
         assert_eq!(found, expected, "{case}");
     }
 }

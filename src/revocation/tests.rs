@@ -104,13 +104,56 @@ fn the_epoch_moves_with_every_revocation_and_what_has_ended_is_forgotten() {
     revocations.add(RevocationId(1), revocation(1500)).unwrap();
     revocations.add(RevocationId(2), revocation(2000)).unwrap();
     assert_eq!((revocations.epoch(), revocations.len()), (2, 2));
-    revocations.purge(UnixTime::from_secs(1500));
+    forget(&revocations, 1500);
     assert_eq!(revocations.len(), 1);
     let lifted = Entry::Lifted {
         until: UnixTime::from_secs(2000),
     };
     assert_eq!(revocations.lift(RevocationId(2)), Some(lifted));
     assert_eq!(revocations.lift(RevocationId(2)), None);
+    assert!(revocations.is_empty());
+}
+
+/// What is over at this time has been so for long enough.
+fn forget(revocations: &Revocations, seconds: i64) {
+    let now = UnixTime::from_secs(seconds);
+    revocations.purge(now, Steady::from_millis(0));
+    revocations.purge(now, Steady::from_millis(0).plus(DOUBT));
+}
+
+#[test]
+fn a_clock_that_was_wrong_for_a_while_lifts_no_revocation() {
+    let revocations = Revocations::default();
+    let verified = verified(ada(), None);
+    let suspect = Suspect {
+        verified: &verified,
+        device_type: None,
+    };
+    let revocation = Revocation {
+        target: user("7", None, None),
+        issued_before: NOW,
+        expires_at: UnixTime::from_secs(1500),
+    };
+    revocations.add(RevocationId(1), revocation).unwrap();
+    let (right, wrong) = (UnixTime::from_secs(1100), UnixTime::from_secs(100_000));
+    let minutes = |count: u64| Steady::from_millis(count * 60_000);
+    revocations.purge(right, minutes(0));
+    for minute in 1..=90 {
+        revocations.purge(wrong, minutes(minute));
+    }
+    assert!(!revocations.covers(&suspect, wrong));
+    assert!(
+        revocations.covers(&suspect, right),
+        "the clock is right again"
+    );
+    revocations.purge(right, minutes(91));
+    revocations.purge(wrong, minutes(92));
+    revocations.purge(wrong, minutes(200));
+    assert!(
+        revocations.covers(&suspect, right),
+        "for as long as it was over"
+    );
+    revocations.purge(wrong, minutes(300));
     assert!(revocations.is_empty());
 }
 
@@ -152,7 +195,7 @@ fn replicas_agree_in_whatever_order_they_hear() {
                 [said[0].clone(), said[2].clone(), said[3].clone()],
                 "{order:?}"
             );
-            revocations.purge(until);
+            forget(&revocations, 2000);
             assert!(revocations.entries().is_empty());
         }
     }
@@ -194,4 +237,40 @@ fn an_id_reads_as_it_is_written() {
     ] {
         assert_eq!(RevocationId::parse(wrong), None, "{wrong}");
     }
+}
+
+#[test]
+fn who_is_full_takes_no_more_and_forgets_none() {
+    let revocations = Revocations {
+        most: 3,
+        ..Revocations::default()
+    };
+    let revocation = |subject: &str| Revocation {
+        target: user(subject, None, None),
+        issued_before: UnixTime::from_secs(900),
+        expires_at: UnixTime::from_secs(2000),
+    };
+    for id in 1..=3 {
+        revocations.add(RevocationId(id), revocation("7")).unwrap();
+    }
+    assert_eq!(revocations.add(RevocationId(4), revocation("8")), Err(Full));
+    let entry = Entry::InForce(revocation("8"));
+    assert!(revocations.merge(RevocationId(4), entry).is_err());
+    // Another one of the same id takes no more room.
+    revocations.add(RevocationId(3), revocation("8")).unwrap();
+    // Lifting makes none: what was lifted has to be known until its end.
+    revocations.lift(RevocationId(1)).unwrap();
+    assert_eq!((revocations.len(), revocations.lifted()), (2, 1));
+    assert_eq!(revocations.add(RevocationId(4), revocation("8")), Err(Full));
+    let verified = verified(ada(), Some(100));
+    let suspect = Suspect {
+        verified: &verified,
+        device_type: None,
+    };
+    assert!(revocations.covers(&suspect, NOW));
+    let (past, start) = (UnixTime::from_secs(2000), Steady::from_millis(0));
+    revocations.purge(past, start);
+    revocations.purge(past, start.plus(DOUBT));
+    assert_eq!((revocations.len(), revocations.lifted()), (0, 0));
+    revocations.add(RevocationId(4), revocation("8")).unwrap();
 }

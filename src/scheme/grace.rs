@@ -68,8 +68,12 @@ enum Answer {
 
 impl Grace {
     pub(super) fn new(period: Duration, delay: Duration) -> Self {
+        Self::bounded(period, delay, CAPACITY)
+    }
+
+    fn bounded(period: Duration, delay: Duration, most: u64) -> Self {
         let answers = Cache::builder()
-            .max_capacity(CAPACITY)
+            .max_capacity(most)
             .time_to_live(period.saturating_add(delay).min(LONGEST))
             .build();
         Self {
@@ -77,6 +81,11 @@ impl Grace {
             delay,
             answers,
         }
+    }
+
+    /// How many answers are remembered; an estimate.
+    pub(super) fn len(&self) -> u64 {
+        self.answers.entry_count()
     }
 
     /// Remembers a good answer to a question of the time `at`.
@@ -126,5 +135,21 @@ pub(super) fn reusable_for(proof: Verified, max_stale: Duration) -> Verified {
     Verified {
         reuse: Reuse::For(max_stale),
         ..proof
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_never_more_than_have_room() {
+        let grace = Grace::bounded(Duration::from_mins(1), Duration::from_secs(1), 100);
+        for number in 0..5000_u32 {
+            let credential = Digest::of(&number.to_be_bytes());
+            grace.forget(credential, UnixTime::from_secs(1000));
+        }
+        grace.answers.run_pending_tasks();
+        assert_eq!(grace.len(), 100);
     }
 }

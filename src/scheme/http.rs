@@ -217,6 +217,17 @@ impl Fate {
 #[derive(Debug, Default)]
 pub struct Traffic {
     counts: [AtomicU64; Fate::ALL.len()],
+    open: AtomicU64,
+}
+
+/// A question without an answer; it counts as long as it lives.
+#[derive(Debug)]
+pub struct Open<'a>(&'a AtomicU64);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Traffic {
@@ -225,6 +236,17 @@ impl Traffic {
         if let Some(count) = position.and_then(|position| self.counts.get(position)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a question as long as this lives.
+    pub fn begin(&self) -> Open<'_> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(&self.open)
+    }
+
+    /// How many questions are under way or wait for their turn.
+    pub fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// How many questions met each fate.

@@ -207,6 +207,10 @@ impl Verifier for Introspection {
         self.guesses
     }
 
+    fn graced(&self) -> Option<u64> {
+        self.grace.as_ref().map(Grace::len)
+    }
+
     fn http(&self) -> Option<&dyn HttpClient> {
         Some(&*self.client)
     }

@@ -37,6 +37,9 @@ const REFUSALS: u64 = 10_000;
 const REFUSAL_AGE: Duration = Duration::from_secs(5);
 /// What the backend itself has confirmed so recently is not doubted because of another answer.
 const BEYOND_DOUBT: Duration = Duration::from_secs(5);
+/// A question that seems to be so much later than another one was asked before the clock was set back:
+/// no answer takes so long.
+const STEP_BACK: Duration = Duration::from_mins(1);
 /// Tokens that may be forgotten because of such answers, a second.
 const DOUBTS: u32 = 16;
 
@@ -51,6 +54,13 @@ pub struct Fact {
     pub at: UnixTime,
     /// It was asked about this very token, and not for a new one.
     pub confirmed: bool,
+}
+
+impl Fact {
+    /// Whether it came from a question that was asked after `at`.
+    fn is_newer_than(&self, at: UnixTime) -> bool {
+        self.at > at && self.at.since(at) <= STEP_BACK
+    }
 }
 
 /// Whoever brings tokens. `None` is the gate itself.
@@ -161,7 +171,7 @@ impl Learned {
         let mut facts = self.facts.lock();
         let known = facts.by_token.get(&token);
         // Of two answers under way at once, the one to the later question counts.
-        if known.is_some_and(|known| known.fact.at > fact.at) {
+        if known.is_some_and(|known| known.fact.is_newer_than(fact.at)) {
             return;
         }
         // Who brought it first has it on his account.
@@ -177,7 +187,7 @@ impl Learned {
     pub fn refuse(&self, token: Digest, rejection: Rejection, at: UnixTime) {
         let mut facts = self.facts.lock();
         if let Some(known) = facts.by_token.get(&token) {
-            if known.fact.at > at {
+            if known.fact.is_newer_than(at) {
                 return;
             }
             facts.remove(&token);
@@ -264,6 +274,11 @@ impl Learned {
     /// How many tokens are known.
     pub fn len(&self) -> usize {
         self.facts.lock().by_token.len()
+    }
+
+    /// How many refusals are remembered; an estimate.
+    pub fn refused(&self) -> u64 {
+        self.refusals.entry_count()
     }
 
     pub fn is_empty(&self) -> bool {

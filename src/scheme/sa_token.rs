@@ -329,6 +329,13 @@ impl Verifier for SaToken {
         })
     }
 
+    fn graced(&self) -> Option<u64> {
+        match &self.backing {
+            Backing::FirstSeen { .. } | Backing::Learned(_) => None,
+            Backing::Store(check) => check.graced(),
+        }
+    }
+
     fn first_seen(&self) -> Option<Arc<FirstSeen>> {
         match &self.backing {
             Backing::FirstSeen { seen, .. } => Some(Arc::clone(seen)),

@@ -180,6 +180,20 @@ impl Claims {
         });
     }
 
+    /// For how many users and device types places are counted.
+    pub fn len(&self) -> usize {
+        self.state.lock().places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// For how many it is known when somebody was last replaced.
+    pub fn replacements(&self) -> usize {
+        self.state.lock().replacements.len()
+    }
+
     pub fn holders(&self, key: ClaimKey) -> SmallVec<[SessionId; 1]> {
         let state = self.state.lock();
         state

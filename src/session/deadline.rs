@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use crate::clock::UnixTime;
 use crate::config::document::{AtExpiry, SessionRule};
-use crate::session::SessionId;
+use crate::session::{CloseReason, SessionId};
 
 /// What has become of the moments that have passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    Close,
+    Close(CloseReason),
     /// Nothing more for now.
     Nothing,
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::clock::{Steady, UnixTime};
 use crate::gate::denial::Denial;
-use crate::gate::standing::Standing;
+use crate::gate::standing::{Ground, Standing};
 use crate::policy::Policy;
 use crate::revocation::Suspect;
 use crate::scheme::{Rejection, TokenFacts};
@@ -39,8 +39,11 @@ pub struct Live {
 struct State {
     /// What it was admitted by, to be judged again when the configuration changes.
     standing: Standing,
-    /// When it ends; `None` if it has no end of its own.
+    /// When it ends by its proofs and its rule; `None` if it has no end of its own.
     end: Option<UnixTime>,
+    /// When it ends because its route begins to refuse the likes of it. There is no grace then:
+    /// nothing that it has could be renewed.
+    until: Option<UnixTime>,
     /// The client was told of this end.
     noticed: Option<UnixTime>,
     pinged: Steady,
@@ -49,6 +52,13 @@ struct State {
     /// Tokens that it was let in or prolonged by, besides those of its standing. Each of them still
     /// revokes it.
     tokens: SmallVec<[Arc<TokenFacts>; 0]>,
+}
+
+impl State {
+    /// When it ends, whatever for.
+    fn first_end(&self) -> Option<UnixTime> {
+        self.end.into_iter().chain(self.until).min()
+    }
 }
 
 /// A new proof for a living session, of the same user.
@@ -76,6 +86,7 @@ impl Live {
         let state = State {
             standing: std::mem::take(&mut opening.standing),
             end: deadline::end_of(&opening.rule, now, opening.not_after),
+            until: opening.until,
             noticed: None,
             pinged: steady,
             closing: None,
@@ -119,7 +130,7 @@ impl Live {
 
     /// When it ends; `None` if it has no end of its own.
     pub fn end(&self) -> Option<UnixTime> {
-        self.state.lock().end
+        self.state.lock().first_end()
     }
 
     // === Moments ===
@@ -127,22 +138,26 @@ impl Live {
     /// The next moment on the wall clock at which something is due.
     pub(super) fn next_deadline(&self) -> Option<UnixTime> {
         let state = self.state.lock();
-        let end = state.end?;
+        let end = state.first_end()?;
         let rule = &self.opening.rule;
         let notice = deadline::notice_at(rule, end).filter(|_| state.noticed != Some(end));
-        let close = deadline::close_at(rule, self.id, end);
-        Some(notice.map_or(close, |notice| notice.min(close)))
+        let close = state.end.map(|end| deadline::close_at(rule, self.id, end));
+        [notice, close, state.until].into_iter().flatten().min()
     }
 
     /// Does what is due on the wall clock.
     pub(super) fn do_deadlines(&self, now: UnixTime) -> Due {
         let rule = &self.opening.rule;
         let mut state = self.state.lock();
-        let Some(end) = state.end else {
+        let Some(end) = state.first_end() else {
             return Due::Nothing;
         };
-        if deadline::close_at(rule, self.id, end) <= now {
-            return Due::Close;
+        if state.until.is_some_and(|until| until <= now) {
+            return Due::Close(CloseReason::PolicyChanged);
+        }
+        let close = state.end.map(|end| deadline::close_at(rule, self.id, end));
+        if close.is_some_and(|close| close <= now) {
+            return Due::Close(CloseReason::Expired);
         }
         if let Some(notice) = &rule.notice
             && state.noticed != Some(end)
@@ -210,32 +225,39 @@ impl Live {
     // === Judging ===
 
     /// Judges the session under another policy. The answer is its next deadline if it now ends
-    /// earlier than before.
+    /// earlier than before, or by another moment of its route.
     pub(super) fn judge_again(
         &self,
         policy: &Policy,
         now: UnixTime,
     ) -> Result<Option<UnixTime>, Denial> {
-        let earlier = {
+        let is_changed = {
             let mut state = self.state.lock();
-            let end = self.judge(&state, policy, now)?;
+            let (end, until) = self.judge(&state, policy, now)?;
             // Never later: nobody has seen its credential again.
             let is_earlier = end.is_some_and(|end| state.end.is_none_or(|old| end < old));
             if is_earlier {
                 state.end = end;
             }
-            is_earlier
+            // That is for the policy alone to say.
+            let old = std::mem::replace(&mut state.until, until);
+            is_earlier || old != until
         };
-        Ok(if earlier { self.next_deadline() } else { None })
+        Ok(if is_changed {
+            self.next_deadline()
+        } else {
+            None
+        })
     }
 
-    /// When the session ends by what it stands on under this policy.
+    /// When the session ends by what it stands on under this policy, and when because its route
+    /// begins to refuse the likes of it.
     fn judge(
         &self,
         state: &State,
         policy: &Policy,
         now: UnixTime,
-    ) -> Result<Option<UnixTime>, Denial> {
+    ) -> Result<(Option<UnixTime>, Option<UnixTime>), Denial> {
         let mut tokens = state.tokens.iter();
         if tokens.any(|token| policy.is_token_revoked(token, now)) {
             return Err(Denial::Rejected {
@@ -243,8 +265,9 @@ impl Live {
                 rejection: Rejection::Revoked,
             });
         }
-        let not_after = state.standing.judge_again(policy, now)?;
-        Ok(deadline::end_of(&self.opening.rule, self.since, not_after))
+        let Ground { not_after, until } = state.standing.uphold(policy, now)?;
+        let end = deadline::end_of(&self.opening.rule, self.since, not_after);
+        Ok((end, until))
     }
 
     /// Whether a revocation is about this session, by any of the tokens that it ever had.
@@ -290,17 +313,45 @@ impl Live {
             // Never shorter, but the new token revokes it as well.
             renewal.standing.tokens()
         };
-        for token in others {
-            if state
-                .tokens
-                .iter()
-                .all(|known| known.digest != token.digest)
-            {
-                state.tokens.push(token);
-            }
-        }
-        let surplus = state.tokens.len().saturating_sub(MOST_TOKENS);
-        state.tokens.drain(..surplus);
+        remember(&mut state.tokens, others);
         Some(state.end.unwrap_or(UnixTime::NEVER))
+    }
+}
+
+/// Puts tokens behind those that are known, and forgets the oldest where there are too many.
+fn remember(
+    known: &mut SmallVec<[Arc<TokenFacts>; 0]>,
+    others: impl IntoIterator<Item = Arc<TokenFacts>>,
+) {
+    for token in others {
+        if known.iter().all(|one| one.digest != token.digest) {
+            known.push(token);
+        }
+    }
+    let surplus = known.len().saturating_sub(MOST_TOKENS);
+    known.drain(..surplus);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Digest;
+
+    #[test]
+    fn the_latest_tokens_are_remembered_each_once() {
+        let token = |number: u8| {
+            Arc::new(TokenFacts {
+                digest: Digest::of(&[number]),
+                id: None,
+                issued_at: None,
+            })
+        };
+        let mut known = SmallVec::new();
+        for number in 0..40 {
+            remember(&mut known, [token(number), token(number)]);
+        }
+        let expected: Vec<_> = (8..40).map(|number| token(number).digest).collect();
+        let found: Vec<_> = known.iter().map(|token| token.digest).collect();
+        assert_eq!(found, expected);
     }
 }

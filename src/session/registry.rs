@@ -172,8 +172,8 @@ impl Registry {
         let mut closed = 0;
         while let Some(id) = pop_due(&self.deadlines, now) {
             let Some(live) = self.get(id) else { continue };
-            if live.do_deadlines(now) == Due::Close {
-                closed += usize::from(self.end(&live, CloseReason::Expired));
+            if let Due::Close(reason) = live.do_deadlines(now) {
+                closed += usize::from(self.end(&live, reason));
             } else if let Some(next) = live.next_deadline() {
                 self.deadlines.lock().push(Reverse((next, id)));
             }

@@ -3,7 +3,6 @@
 //! Such a socket costs memory and, with some protocols, a connection to the upstream, and nobody
 //! knows whose it is. So there is a limit for all of them and one for each client.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::config::document;
-use crate::request::Network;
+use crate::request::{Census, Network};
 use crate::session::CloseReason;
 
 /// All sockets of the process that wait for their credential.
@@ -25,8 +24,7 @@ pub struct Unauthenticated {
 #[derive(Debug, Default)]
 struct Waiting {
     total: usize,
-    /// Only networks with a socket are here.
-    by_client: HashMap<Network, usize>,
+    by_client: Census,
 }
 
 /// The place of one socket. Dropping it makes room.
@@ -66,14 +64,13 @@ impl Unauthenticated {
     ) -> Result<Place, Full> {
         let client = Network::of(client);
         let mut waiting = self.waiting.lock();
-        let own = waiting.by_client.get(&client).copied().unwrap_or_default();
-        if own >= limits.per_client {
+        if waiting.by_client.of(client) >= limits.per_client {
             return Err(Full::Client);
         }
         if waiting.total >= limits.total {
             return Err(Full::Total);
         }
-        waiting.by_client.insert(client, own + 1);
+        waiting.by_client.add(client);
         waiting.total += 1;
         Ok(Place {
             client,
@@ -111,12 +108,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut waiting = self.all.waiting.lock();
         waiting.total = waiting.total.saturating_sub(1);
-        if let Some(count) = waiting.by_client.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                waiting.by_client.remove(&self.client);
-            }
-        }
+        waiting.by_client.remove(self.client);
     }
 }
 
@@ -158,7 +150,7 @@ mod tests {
                 .unwrap();
         }
         assert!(all.is_empty());
-        assert!(all.waiting.lock().by_client.is_empty());
+        assert_eq!(all.waiting.lock().by_client.clients(), 0);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use smallvec::SmallVec;
 use tokio::io::ReadBuf;
 
 use crate::session::CloseReason;
@@ -11,7 +12,7 @@ use crate::tunnel::Side;
 use crate::tunnel::inspection::Inspection;
 use crate::tunnel::scratch::with_scratch;
 use crate::tunnel::sieve::Sieve;
-use crate::wire::frames::{FrameError, Frames, Sender};
+use crate::wire::frames::{FrameError, Frames, HEADER_BYTES, Sender};
 
 mod ending;
 mod speak;
@@ -59,6 +60,20 @@ pub(super) enum Broken {
     Told(CloseReason),
 }
 
+impl Broken {
+    fn of(error: FrameError) -> Self {
+        match error {
+            FrameError::TooLong => Self::Told(CloseReason::TooLarge),
+            FrameError::ControlFragmented
+            | FrameError::ControlTooLong
+            | FrameError::Length
+            | FrameError::Mask
+            | FrameError::Opcode
+            | FrameError::Order => Self::Framing,
+        }
+    }
+}
+
 impl Direction {
     pub(super) fn new(sender: Sender) -> Self {
         Self {
@@ -81,22 +96,34 @@ impl Direction {
         }
     }
 
+    /// Lets no message be longer than this.
+    pub(super) fn bounded(self, most: Option<u64>) -> Self {
+        match most {
+            Some(most) => Self {
+                frames: self.frames.with_most(most),
+                ..self
+            },
+            None => self,
+        }
+    }
+
     /// Takes bytes that arrived with the handshake.
     pub(super) fn begin(&mut self, mut early: Vec<u8>) -> Result<(), Broken> {
         let (good, result) = self.follow(&early);
         early.truncate(good);
+        early.truncate(early.len().saturating_sub(self.held().len()));
         match &mut self.sieve {
             Some(sieve) => sieve.sift(&early, &mut self.pending)?,
             None => self.pending = early,
         }
-        result.map_err(|_| Broken::Framing)
+        result.map_err(Broken::of)
     }
 
     /// Keeps the Pong to this Ping from the upstream.
     pub(super) fn expect_pong(&mut self, ping: [u8; 16]) {
-        let frames = &self.frames;
+        let passed = self.frames_passed();
         self.sieve
-            .get_or_insert_with(|| Box::new(Sieve::after(frames.clone())))
+            .get_or_insert_with(|| Box::new(Sieve::after(passed)))
             .expect_pong(ping);
     }
 
@@ -161,8 +188,19 @@ impl Direction {
             if read.is_err() || bytes.is_empty() {
                 return Poll::Ready(Err(Broken::Source));
             }
+            let before: SmallVec<[u8; HEADER_BYTES]> = self.held().into();
             let (good, followed) = self.follow(bytes);
             let mut bytes = bytes.get(..good).unwrap_or_default();
+            let mut joined = Vec::new();
+            if self.frames.is_bounded() {
+                if !before.is_empty() {
+                    joined.extend_from_slice(&before);
+                    joined.extend_from_slice(bytes);
+                    bytes = &joined;
+                }
+                let end = bytes.len().saturating_sub(self.held().len());
+                bytes = bytes.get(..end).unwrap_or_default();
+            }
             let mut sifted = Vec::new();
             if let Some(sieve) = &mut self.sieve
                 && !sieve.lets_pass(&mut self.frames)
@@ -181,8 +219,27 @@ impl Direction {
             };
             self.pending
                 .extend_from_slice(bytes.get(written..).unwrap_or_default());
-            Poll::Ready(followed.map(|()| good).map_err(|_| Broken::Framing))
+            Poll::Ready(followed.map(|()| good).map_err(Broken::of))
         })
+    }
+
+    /// What has come of a header whose message may prove too long. It passes when it is complete, so
+    /// that there is a place for a Close frame before it.
+    fn held(&self) -> &[u8] {
+        if self.frames.is_bounded() {
+            self.frames.header()
+        } else {
+            &[]
+        }
+    }
+
+    /// Where in a frame that stands which has passed.
+    fn frames_passed(&self) -> Frames {
+        if self.frames.is_bounded() {
+            self.frames.before_header()
+        } else {
+            self.frames.clone()
+        }
     }
 
     /// Follows the frames in these bytes. Tells how many of the bytes may be passed on: all of

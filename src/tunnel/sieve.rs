@@ -87,7 +87,12 @@ impl Sieve {
         let met_pong = read.met_pong() && self.ping.is_some();
         let passes = !met_pong && self.inspecting.is_none();
         if passes {
-            self.frames = read.clone();
+            // A header whose message may prove too long has not passed yet.
+            self.frames = if read.is_bounded() {
+                read.before_header()
+            } else {
+                read.clone()
+            };
             self.aim = Aim::Pass;
         }
         passes

@@ -4,9 +4,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
 use crate::clock::UnixTime;
+use crate::config::document::SessionRule;
 use crate::session::registry::Registry;
 use crate::session::{Opening, SessionId};
 
+/// Messages that may only be so long.
+mod bounded;
 /// Texts that are looked at before they pass.
 mod inspecting;
 /// What the gate itself says, and what becomes of the answer.
@@ -32,12 +35,29 @@ fn rig_with(
     from_upstream: &[u8],
     inspection: Option<Inspection>,
 ) -> Rig {
+    rig_of(
+        pipe,
+        (from_client, from_upstream),
+        inspection,
+        SessionRule::default(),
+    )
+}
+
+fn rig_of(
+    pipe: usize,
+    (from_client, from_upstream): (&[u8], &[u8]),
+    inspection: Option<Inspection>,
+    rule: SessionRule,
+) -> Rig {
     let (client, near_client) = duplex(pipe);
     let (upstream, near_upstream) = duplex(pipe);
     let registry = Arc::new(Registry::default());
     let session = registry.open(
         SessionId(1),
-        Opening::default(),
+        Opening {
+            rule: Arc::new(rule),
+            ..Opening::default()
+        },
         UnixTime::from_secs(0),
         clock::steady(),
     );

@@ -112,7 +112,11 @@ impl Framing {
 
 /// Finds the end of one body in the bytes that pass.
 #[derive(Debug)]
-pub struct Body(Progress);
+pub struct Body {
+    progress: Progress,
+    /// Bytes of it so far, without the framing of chunks.
+    payload: u64,
+}
 
 #[derive(Debug)]
 enum Progress {
@@ -123,26 +127,41 @@ enum Progress {
 
 impl Body {
     pub const fn new(framing: Framing, side: Side) -> Self {
-        Self(match framing {
+        let progress = match framing {
             Framing::None => Progress::Length { left: 0 },
             Framing::Length(left) => Progress::Length { left },
             Framing::Chunked => Progress::Chunked(Chunks::new(side)),
             Framing::UntilClose => Progress::UntilClose,
-        })
+        };
+        Self {
+            progress,
+            payload: 0,
+        }
+    }
+
+    /// How many bytes of it have come, without the framing of chunks.
+    pub const fn payload(&self) -> u64 {
+        self.payload
     }
 
     /// Looks at the next bytes. After an error every call is the same error.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Fed, BodyError> {
-        let taken = match &mut self.0 {
+        let taken = match &mut self.progress {
             Progress::Length { left } => {
                 let taken = usize::try_from(*left)
                     .unwrap_or(usize::MAX)
                     .min(bytes.len());
                 *left -= taken as u64;
+                self.payload += taken as u64;
                 taken
             }
-            Progress::Chunked(chunks) => chunks.feed(bytes, |_| {})?,
-            Progress::UntilClose => bytes.len(),
+            Progress::Chunked(chunks) => {
+                chunks.feed(bytes, |range| self.payload += range.len() as u64)?
+            }
+            Progress::UntilClose => {
+                self.payload += bytes.len() as u64;
+                bytes.len()
+            }
         };
         Ok(Fed {
             taken,
@@ -152,7 +171,7 @@ impl Body {
 
     /// Whether the body has ended; true from the start for an empty one.
     pub const fn is_done(&self) -> bool {
-        match &self.0 {
+        match &self.progress {
             Progress::Length { left } => *left == 0,
             Progress::Chunked(chunks) => chunks.is_done(),
             Progress::UntilClose => false,
@@ -161,7 +180,7 @@ impl Body {
 
     /// Hears that the connection has ended, and says whether the body had.
     pub const fn finish(&self) -> Result<(), BodyError> {
-        match &self.0 {
+        match &self.progress {
             Progress::UntilClose => Ok(()),
             Progress::Length { .. } | Progress::Chunked(_) if self.is_done() => Ok(()),
             Progress::Length { .. } | Progress::Chunked(_) => Err(BodyError::Truncated),

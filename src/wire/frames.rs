@@ -24,7 +24,7 @@ mod tests;
 pub use make::{answers_ping, close_frame, ping_frame, pong_frame, text_frame};
 
 /// The longest header: two bytes, a 64-bit length and a mask.
-const HEADER_BYTES: usize = 14;
+pub const HEADER_BYTES: usize = 14;
 /// The largest payload of a control frame (RFC 6455 §5.5).
 const CONTROL_BYTES: u8 = 125;
 const TEXT: u8 = 0x1;
@@ -56,6 +56,8 @@ pub enum FrameError {
     Opcode,
     #[error("a frame continues no message, or a message begins inside another")]
     Order,
+    #[error("a message is longer than it may be")]
+    TooLong,
 }
 
 /// Follows the frames of one direction.
@@ -68,6 +70,10 @@ pub struct Frames {
     /// Payload bytes of the current frame that have not come.
     left: u64,
     in_message: bool,
+    /// Payload bytes of the message so far, those of its current frame included.
+    message: u64,
+    /// How many there may be.
+    most: u64,
     saw_close: bool,
     met_pong: bool,
     failed: Option<FrameError>,
@@ -81,10 +87,18 @@ impl Frames {
             have: 0,
             left: 0,
             in_message: false,
+            message: 0,
+            most: u64::MAX,
             saw_close: false,
             met_pong: false,
             failed: None,
         }
+    }
+
+    /// Lets no message be longer than this: its payload as it is sent, compressed perhaps.
+    #[must_use]
+    pub const fn with_most(self, most: u64) -> Self {
+        Self { most, ..self }
     }
 
     /// Looks at the next bytes, in pieces of any size. After an error every call is the same
@@ -116,6 +130,32 @@ impl Frames {
     /// Whether the last frame is complete and no byte of the next one has come.
     pub const fn at_boundary(&self) -> bool {
         self.have == 0 && self.left == 0
+    }
+
+    /// Whether a header has begun and is not complete.
+    pub const fn in_header(&self) -> bool {
+        self.have > 0
+    }
+
+    /// The bytes of a header that is not complete.
+    pub fn header(&self) -> &[u8] {
+        self.header
+            .get(..usize::from(self.have))
+            .unwrap_or_default()
+    }
+
+    /// As it was before the header that is not complete began.
+    #[must_use]
+    pub fn before_header(&self) -> Self {
+        Self {
+            have: 0,
+            ..self.clone()
+        }
+    }
+
+    /// Whether messages may only be so long.
+    pub const fn is_bounded(&self) -> bool {
+        self.most < u64::MAX
     }
 
     /// Whether the last message is complete too, so that another may stand here. Control frames
@@ -167,6 +207,13 @@ impl Frames {
         if self.have >= 2 && usize::from(self.have) == self.header_bytes() {
             self.left = self.payload_bytes();
             self.have = 0;
+            if matches!(opcode, 0x0..=0x2) {
+                let before = if opcode == 0x0 { self.message } else { 0 };
+                self.message = before.saturating_add(self.left);
+                if self.message > self.most {
+                    return Err(FrameError::TooLong);
+                }
+            }
             match opcode {
                 0x0..=0x2 => self.in_message = !fin,
                 CLOSE => self.saw_close = true,

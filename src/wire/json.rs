@@ -69,6 +69,19 @@ pub fn walk<'v>(
     Some(here)
 }
 
+/// How many members of an object some reader would take for the one of this name: Go and fastjson,
+/// for example, pass over its case, and others over marks.
+pub fn count_alike(object: &Object, key: &str) -> usize {
+    let folded = bare(key);
+    object.keys().filter(|other| bare(other) == folded).count()
+}
+
+/// A key's letters and digits, without case.
+fn bare(key: &str) -> String {
+    let letters: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
+    letters.to_uppercase().to_lowercase()
+}
+
 /// Whether a text is a pointer (RFC 6901 §3): each step begins with `/`, and a `~` stands only in
 /// `~0` (for `~`) and `~1` (for `/`). The empty pointer names the whole.
 pub fn is_pointer(text: &str) -> bool {

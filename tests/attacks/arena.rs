@@ -164,11 +164,27 @@ impl Arena {
         Self::built(Recorder::serving(echo), "", |builder| builder.listener(key))
     }
 
+    /// With both.
+    pub(super) fn listening_with(key: &str, more: &str) -> Self {
+        Self::built(Recorder::serving(echo), more, |builder| {
+            builder.listener(key)
+        })
+    }
+
+    /// With a policy of its own, in which `/open/**` is public and leads to `im`.
+    pub(super) fn of(policy: &str, build: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::of_policy(Recorder::serving(echo), policy, build)
+    }
+
     fn built(backend: Recorder, more: &str, build: impl FnOnce(Builder) -> Builder) -> Self {
         let policy = POLICY.replace("$SECRET", SA_TOKEN_SECRET) + more;
+        Self::of_policy(backend, &policy, build)
+    }
+
+    fn of_policy(backend: Recorder, policy: &str, build: impl FnOnce(Builder) -> Builder) -> Self {
         // One worker, so that an honest request takes the connection that an attack may have
         // poisoned.
-        let builder = Gate::with(&policy)
+        let builder = Gate::with(policy)
             .upstream("im", backend.address())
             .workers(1)
             // A failed test shows what the gate printed; a line for each request hides the rest.
@@ -191,25 +207,48 @@ impl Arena {
         let mut wrong = Vec::new();
         for attack in attacks {
             tried += 1;
-            let mut client = self.gate.client();
-            // A gate that has refused already may not read the rest.
-            let _ = client.try_send(&attack.bytes);
-            // Nothing more comes: a gate that waits for the rest of something gives up now.
-            client.finish_sending();
-            let answers = answers(&mut client);
-            if !attack.is_answered_by(&answers) {
-                let expected = &attack.answers;
-                wrong.push(format!(
-                    "{}: {expected:?} expected, {answers:?} came",
-                    attack.case
-                ));
-            }
+            wrong.extend(self.attempt(&attack));
             if let Err(problem) = self.nothing_arrived_but(&attack.arrives, Some(SMUGGLED)) {
                 wrong.push(format!("{}: {problem}", attack.case));
             }
         }
         assert!(tried > 0, "there is something to try");
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// As [`Self::check`], for so many of which nothing arrives that one honest request behind all of
+    /// them has to do.
+    #[track_caller]
+    pub(super) fn check_together(&self, attacks: impl IntoIterator<Item = Attack>) {
+        let attacks: Vec<_> = attacks.into_iter().collect();
+        assert!(!attacks.is_empty(), "there is something to try");
+        let mut wrong: Vec<_> = attacks
+            .iter()
+            .filter_map(|attack| self.attempt(attack))
+            .collect();
+        wrong.extend(self.nothing_arrived_but(&[], Some(SMUGGLED)).err());
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// Sends an attack, and tells if it is answered in another way than it should be.
+    fn attempt(&self, attack: &Attack) -> Option<String> {
+        let mut client = self.gate.client();
+        // A gate that has refused already may not read the rest.
+        let _ = client.try_send(&attack.bytes);
+        // Nothing more comes: a gate that waits for the rest of something gives up now.
+        client.finish_sending();
+        let (answers, expected) = (answers(&mut client), &attack.answers);
+        let case = &attack.case;
+        (!attack.is_answered_by(&answers))
+            .then(|| format!("{case}: {expected:?} expected, {answers:?} came"))
+    }
+
+    /// Whether these header lines open a target, which then has arrived.
+    #[track_caller]
+    pub(super) fn expect_open(&self, case: &str, target: &str, lines: &str) {
+        let answer = self.gate.get(target, lines);
+        assert_eq!(answer.status(), 200, "{case}: {}", answer.text());
+        self.expect_arrived(&[&format!("GET {target}")]);
     }
 
     /// As [`Self::check`], for a test that speaks with the gate itself.

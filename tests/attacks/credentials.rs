@@ -167,3 +167,58 @@ fn a_cookie_that_nobody_verified_reaches_no_backend() {
         }),
     );
 }
+
+/// As with cookies and headers: the gate reads one spelling, and some server another.
+#[test]
+fn a_parameter_that_nobody_verified_reaches_no_backend() {
+    let arena = Arena::new();
+    let names = [
+        "token",
+        "Token",
+        "TOKEN",
+        "tokeN",
+        "t%6fken",
+        "%54oken",
+        "t%256fken",
+        "token[]",
+        "token[0]",
+        "token[a]",
+        "Token[]",
+        "token%5B%5D",
+        "%20token",
+        "token%20",
+        "+token",
+        "token+",
+    ];
+    let mut attacks = Vec::new();
+    for name in names {
+        let target = format!("/open/x?a=1&{name}=smuggled&b=2");
+        let bytes = request("GET", &target, "");
+        attacks.push(attack(name, bytes, 200).arriving(&["GET /open/x?a=1&b=2"]));
+        // A server that splits at semicolons as well.
+        let target = format!("/open/x?a=1;{name}=smuggled");
+        attacks.push(attack(
+            format!("behind a semicolon, {name}"),
+            request("GET", &target, ""),
+            400,
+        ));
+        // Beside one that is verified, in either order.
+        let line = token();
+        let own = line.trim_end().trim_start_matches("token: ");
+        for query in [
+            format!("token={own}&{name}=smuggled"),
+            format!("{name}=smuggled&token={own}"),
+        ] {
+            let bytes = handshake(&format!("/ws?{query}"), "");
+            let case = format!("on a socket, {name}");
+            attacks.push(if name == "token" || name == "t%6fken" {
+                attack(case, bytes, 400)
+            } else {
+                // The backend of this arena speaks no WebSocket and answers like any other.
+                let arrives: &'static str = format!("GET /ws?token={own}").leak();
+                attack(case, bytes, 200).arriving(&[arrives])
+            });
+        }
+    }
+    arena.check(attacks);
+}

@@ -139,6 +139,25 @@ fn a_trusted_proxy_speaks_for_the_client_and_not_for_the_target() {
 }
 
 #[test]
+fn what_a_stranger_says_of_its_address_is_counted_and_not_believed() {
+    let lines = "X-Forwarded-For: 203.0.113.66\r\nx-forwarded-for: 203.0.113.67\r\n\
+                 X-Forwarded-Proto: https\r\nForwarded: for=203.0.113.66\r\nX-Real-IP: 203.0.113.66\r\n";
+    for (listening, expected) in [
+        ("trusted_proxies: [10.0.0.0/8]", 8.0),
+        ("trusted_proxies: [127.0.0.0/8]", 0.0),
+    ] {
+        let arena = Arena::listening(listening);
+        for (target, status) in [("/open/x", 200), ("/openapi/x", 401), ("/open/y", 200)] {
+            let lines = if target == "/open/y" { "" } else { lines };
+            assert_eq!(arena.gate().get(target, lines).status(), status);
+        }
+        let metrics = arena.gate().metrics();
+        let counted = metrics.value("imgate_untrusted_forwarded_headers_total", &[]);
+        assert!((counted - expected).abs() < 0.1, "{listening}: {counted}");
+    }
+}
+
+#[test]
 fn the_whole_internet_is_not_a_trusted_proxy() {
     // See `tests/config` for the message.
     let policy = "listeners: [{ address: \"127.0.0.1:1\", trusted_proxies: [0.0.0.0/0] }]\n\

@@ -13,7 +13,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() && !["target", "node_modules", "corpus"].contains(&&*name) {
             sources(&path, into);
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             into.push(path);
         }
     }
@@ -74,7 +74,12 @@ fn every_test_that_a_document_names_is_there() {
             let mut parts = path.rsplit("::");
             let name = parts.next().unwrap_or_default();
             let is_there = match parts.next() {
-                Some(module) => tests.contains(&format!("{module}::{name}")),
+                Some(module) => {
+                    // As a path of modules, or of the file.
+                    let module = module.rsplit('/').next().unwrap_or_default();
+                    let module = module.trim_end_matches(".rs");
+                    tests.contains(&format!("{module}::{name}"))
+                }
                 None => tests.contains(name),
             };
             assert!(is_there, "{document}: there is no test `{path}`");

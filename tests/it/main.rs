@@ -17,6 +17,9 @@ mod admin;
 #[cfg(test)]
 #[path = "../attacks/attacks.rs"]
 mod attacks;
+/// What each client, message and body may take at most.
+#[cfg(test)]
+mod bounds;
 /// Pages in a real Chromium, and what they see of the gate.
 #[cfg(test)]
 #[path = "../browser/browser.rs"]
@@ -46,6 +49,9 @@ mod easemob;
 /// `imgate explain`: verdicts without a gate that runs.
 #[cfg(test)]
 mod explain;
+/// What is around the gate fails: backends, Redis, key servers, the log, descriptors, the clock.
+#[cfg(test)]
+mod faults;
 /// Credentials in the first message of a socket.
 #[cfg(test)]
 mod first_message;
@@ -67,6 +73,9 @@ mod keys;
 /// Request limits of routes.
 #[cfg(test)]
 mod limits;
+/// Nobody reads the memory of a running gate.
+#[cfg(test)]
+mod memory;
 /// What the gate says about itself, and what it must not say.
 #[cfg(test)]
 mod metrics;
@@ -74,6 +83,9 @@ mod metrics;
 #[cfg(test)]
 #[path = "../parsers/mutator.rs"]
 mod mutator;
+/// Routes that observe: whoever would be refused passes as nobody, for a time.
+#[cfg(test)]
+mod observe;
 /// The same exchanges through the gate's own code and through pingora-proxy.
 #[cfg(test)]
 mod other_exchange;
@@ -99,6 +111,9 @@ mod replicas;
 /// Sa-Token sessions in a real Redis.
 #[cfg(test)]
 mod sa_token;
+/// No credential in any log, whatever happens to it.
+#[cfg(test)]
+mod secrets;
 /// What governs a WebSocket after its handshake.
 #[cfg(test)]
 mod sessions;
@@ -109,6 +124,9 @@ mod shipped;
 #[cfg(test)]
 #[path = "../socketio/socketio.rs"]
 mod socketio;
+/// Failed attempts, and who has too many of them.
+#[cfg(test)]
+mod throttle;
 /// Listeners with TLS, their certificates, and routes that require it.
 #[cfg(test)]
 mod tls;

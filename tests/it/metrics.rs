@@ -32,7 +32,7 @@ fn gate(backend: &Recorder) -> Gate {
         .file("keys/backend", "canary-backend-key")
         .file("keys/sa-token", SA_TOKEN_SECRET)
         .upstream("im", backend.address())
-        .environment("RUST_LOG", "trace")
+        .environment("IMGATE_LOG", "trace")
         .start()
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod mint;
 pub(crate) mod net;
 pub(crate) mod operator;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod redis;

@@ -270,10 +270,10 @@ pub(crate) fn json_name(bytes: &[u8]) {
 
 /// Frames read by `max_take` are the frames read at once. The first byte says whose they are.
 pub(crate) fn frames(bytes: &[u8]) {
-    let Some((whose, mut rest)) = bytes.split_first() else {
+    let Some((first, mut rest)) = bytes.split_first() else {
         return;
     };
-    let sender = if whose % 2 == 0 {
+    let sender = if first % 2 == 0 {
         Sender::Client
     } else {
         Sender::Server

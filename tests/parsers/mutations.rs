@@ -8,7 +8,7 @@ use crate::targets;
 
 /// So many inputs for each target; `make soak` asks for 100 000.
 fn inputs() -> usize {
-    let asked = std::env::var("IMGATE_MUTATIONS").ok();
+    let asked = std::env::var("IMGATE_TEST_MUTANTS").ok();
     asked.map_or(10_000, |count| count.parse().expect("a number"))
 }
 
@@ -45,6 +45,11 @@ fn spoil(target: &str, corpora: &[&str], run: fn(&[u8])) {
     assert!(growth < MOST_GROWTH, "{target} keeps {growth} KiB");
 }
 
+/// Spoils the seeds of the target itself.
+fn spoil_seeds(target: &str, run: fn(&[u8])) {
+    spoil(target, &[target], run);
+}
+
 #[test]
 fn heads() {
     let requests = ["head_request", "request_readers"];
@@ -55,8 +60,8 @@ fn heads() {
 
 #[test]
 fn bodies() {
-    spoil("body", &["body"], targets::body);
-    spoil("json_name", &["json_name"], targets::json_name);
+    spoil_seeds("body", targets::body);
+    spoil_seeds("json_name", targets::json_name);
 }
 
 #[test]
@@ -70,30 +75,25 @@ fn readers_beside_others() {
 
 #[test]
 fn sockets() {
-    spoil("frames", &["frames"], targets::frames);
-    spoil("messages", &["messages"], targets::messages);
-    spoil("socketio", &["socketio"], targets::socketio);
+    spoil_seeds("frames", targets::frames);
+    spoil_seeds("messages", targets::messages);
+    spoil_seeds("socketio", targets::socketio);
 }
 
 #[test]
 fn credentials() {
-    let tokens: [(&str, fn(&[u8])); 6] = [
-        ("easemob_dynamic", targets::easemob_dynamic),
-        ("easemob_token", targets::easemob_token),
-        ("imkit_client_key", targets::imkit_client_key),
-        ("introspection", targets::introspection),
-        ("jwks", targets::jwks),
-        ("zego_token04", targets::zego_token04),
-    ];
-    for (target, run) in tokens {
-        spoil(target, &[target], run);
-    }
-    spoil("token_answer", &["token_answer"], targets::token_answer);
+    spoil_seeds("easemob_dynamic", targets::easemob_dynamic);
+    spoil_seeds("easemob_token", targets::easemob_token);
+    spoil_seeds("imkit_client_key", targets::imkit_client_key);
+    spoil_seeds("introspection", targets::introspection);
+    spoil_seeds("jwks", targets::jwks);
+    spoil_seeds("token_answer", targets::token_answer);
+    spoil_seeds("zego_token04", targets::zego_token04);
 }
 
 #[test]
 fn policies() {
-    spoil("routes", &["routes"], targets::routes);
+    spoil_seeds("routes", targets::routes);
     let configurations = ["../../config", "../../../conf"];
     spoil("configuration", &configurations, targets::configuration);
 }

@@ -39,7 +39,7 @@ impl Mutator {
         Self { state: number }
     }
 
-    /// SplitMix64.
+    /// Steele's `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.state;

@@ -17,6 +17,7 @@ const SESSION: Keys = Keys {
         "grace",
         "idle_timeout",
         "jitter",
+        "max_message",
         "max_session",
         "notice",
         "on_conflict",
@@ -53,8 +54,9 @@ const LONGEST_NOTICE: usize = 4096;
 const MOST_PER_DEVICE: u32 = 1000;
 
 /// Keys that an HTTP answer has no use for.
-const WEBSOCKET_ONLY: [&str; 7] = [
+const WEBSOCKET_ONLY: [&str; 8] = [
     "idle_timeout",
+    "max_message",
     "notice",
     "on_conflict",
     "per_device",
@@ -104,6 +106,7 @@ pub(super) fn session(cursor: &Cursor<'_>, websocket: bool) -> Option<SessionRul
         grace: duration("grace", defaults.grace, Duration::ZERO, DAY),
         idle_timeout,
         jitter: duration("jitter", defaults.jitter, Duration::ZERO, HOUR),
+        max_message: fields.optional("max_message", super::body_size),
         max_session,
         notice: fields.optional("notice", notice),
         per_device: per_device(&fields),

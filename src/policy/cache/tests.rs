@@ -120,6 +120,23 @@ fn junk_does_not_evict_good_verdicts() {
 }
 
 #[test]
+fn there_are_never_more_verdicts_than_have_room() {
+    block_on(async {
+        let cache = VerdictCache::new(&limits());
+        for number in 0..2000u32 {
+            let key = Digest::of(&number.to_be_bytes());
+            let proof = Arc::new(proof(None, Reuse::Cacheable));
+            cache.keep(key, &proof, at(1)).await;
+            cache.keep_rejection(key, Rejection::BadSignature).await;
+        }
+        cache.good.run_pending_tasks().await;
+        cache.bad.run_pending_tasks().await;
+        assert!(cache.len() <= 100, "{}", cache.len());
+        assert!(cache.refused() <= 100, "{}", cache.refused());
+    });
+}
+
+#[test]
 fn only_final_refusals_are_kept() {
     block_on(async {
         let cache = VerdictCache::new(&limits());

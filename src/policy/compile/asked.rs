@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Compiler;
-use crate::config::document::{self, Combine, LimitBy};
+use crate::config::document::{self, Combine, LimitBy, Rate};
 use crate::policy::Policy;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::limit::Limiter;
 use crate::policy::requirement::Requirement;
+use crate::policy::throttle::Throttle;
 use crate::principal::Claim;
 use crate::problem::Place;
 
@@ -96,6 +97,15 @@ pub(super) fn limiter(
     match old.and_then(|old| old.limit.as_ref()) {
         Some(old) if old.is_same_as(&new) => Arc::clone(old),
         Some(_) | None => Arc::new(new),
+    }
+}
+
+/// The failures that were counted so far, if the rule is unchanged: a reload forgives nobody.
+pub(in crate::policy) fn throttle(rate: Rate, previous: Option<&Policy>) -> Arc<Throttle> {
+    let old = previous.and_then(|policy| policy.throttle.as_ref());
+    match old.filter(|old| old.rate() == rate) {
+        Some(old) => Arc::clone(old),
+        None => Arc::new(Throttle::new(rate)),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::document::{Combine, LimitBy, Rate};
+use crate::config::document::{Combine, LimitBy, Located, Rate};
 
 fn upstream() -> Arc<Upstream> {
     Arc::new(Upstream {
@@ -56,11 +56,13 @@ fn table(routes: &[(&str, usize)]) -> RouteTable {
             session: Arc::default(),
             limit: (*requirement == 8)
                 .then(|| Arc::new(Limiter::new(ONE_A_MINUTE, LimitBy::ClientIp))),
+            sizes: Sizes::default(),
             renews: None,
             upstream: upstream(),
             errors: None,
             app_in_path: None,
             taught: Vec::new(),
+            observe: None,
         };
         table.insert(Arc::new(route)).unwrap();
     }
@@ -176,11 +178,13 @@ fn table_entry() -> Route {
         set_headers: Vec::new(),
         session: Arc::default(),
         limit: None,
+        sizes: Sizes::default(),
         renews: None,
         upstream: upstream(),
         errors: None,
         app_in_path: None,
         taught: Vec::new(),
+        observe: None,
     }
 }
 
@@ -344,5 +348,43 @@ fn a_look_alike_of_a_path_with_a_limit_is_not_found() {
     check(&table, "h", "/other", "GET", "/**");
     for path in ["/Login", "/login/", "/log%69n/"] {
         check(&table, "h", path, "GET", "404");
+    }
+}
+
+#[test]
+fn a_look_alike_that_refuses_nobody_is_not_found() {
+    let at = |seconds| {
+        Observe::new(&Located {
+            value: UnixTime::from_secs(seconds),
+            place: Place {
+                file: Arc::from(std::path::Path::new("imgate.yaml")),
+                path: String::new(),
+                line: None,
+            },
+        })
+    };
+    for (case, guarded, laxer, expected) in [
+        ("both refuse", None, None, "twin"),
+        ("one observes", None, Some(at(1)), "404"),
+        ("the other one", Some(at(1)), None, "404"),
+        ("until another moment", Some(at(1)), Some(at(2)), "404"),
+        ("both observe", Some(at(1)), Some(at(1)), "twin"),
+    ] {
+        let mut table = RouteTable::default();
+        let guarded = Route {
+            observe: guarded,
+            pattern: Arc::from("/Secret"),
+            ..table_entry()
+        };
+        let laxer = Route {
+            observe: laxer,
+            pattern: Arc::from("/**"),
+            ..table_entry()
+        };
+        table.insert(Arc::new(guarded)).unwrap();
+        table.insert(Arc::new(laxer)).unwrap();
+        let chosen = table.choose("h", "/secret", "GET");
+        let found = chosen.map_or_else(|_| "404".to_owned(), |route| route.name.to_string());
+        assert_eq!(found, expected, "{case}");
     }
 }

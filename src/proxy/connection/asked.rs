@@ -7,7 +7,7 @@ use pingora::protocols::Stream;
 
 use crate::clock::UnixTime;
 use crate::gate::permit::Permit;
-use crate::gate::{self, Decision, Ruling};
+use crate::gate::{self, Decision, Ruling, throttle};
 use crate::policy::Policy;
 use crate::policy::route::Route;
 use crate::proxy::answer_head::AnswerLines;
@@ -54,11 +54,14 @@ impl Asked<'_> {
             return self.preflight(stream, &answer).await;
         }
         let handshake = arrival::handshake(self.request.head);
+        let decision = gate::decide(self.policy, &self.request, handshake, self.now).await;
+        let client = self.request.client;
         let Decision {
             route,
             lookups,
+            failed: _,
             outcome,
-        } = gate::decide(self.policy, &self.request, handshake, self.now).await;
+        } = throttle::count(self.policy, client, decision, self.now);
         let record = self.record(route.as_deref());
         record.series().auth_duration(self.head_read.elapsed());
         match outcome {

@@ -12,9 +12,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pingora::protocols::Stream;
+use zeroize::Zeroizing;
 
 use crate::gate::denial::Denial;
 use crate::metrics::Gauged;
+use crate::proxy::crowd::Presence;
 use crate::proxy::websocket::Behind;
 use crate::scheme::Rejection;
 use crate::session::unauthenticated::Place;
@@ -59,7 +61,7 @@ enum Way {
 struct Kept {
     peer: IpAddr,
     secure: bool,
-    head: Vec<u8>,
+    head: Zeroizing<Vec<u8>>,
     /// Bytes behind the head that are here already.
     from_client: Vec<u8>,
 }
@@ -67,7 +69,7 @@ struct Kept {
 impl Waiting {
     /// Waits for the message, and goes on as a session if it convinces. The connection counts as
     /// active all the while.
-    pub(crate) async fn run(self: Box<Self>, client: Stream, connection: Gauged) {
+    pub(crate) async fn run(self: Box<Self>, client: Stream, presence: Presence) {
         let Self {
             seat,
             stranger,
@@ -85,7 +87,7 @@ impl Waiting {
         };
         if let Some((client, opened)) = opened {
             // A task of its own: what the wait needed is freed.
-            tokio::spawn(Box::new(opened).run(client, connection));
+            tokio::spawn(Box::new(opened).run(client, presence));
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::request_id;
 use crate::session::claims::{NoPlace, Reservation};
 use crate::session::registry::Session;
 use crate::session::{Kind, SessionId};
+use crate::wire::body::Framing;
 
 impl Asked<'_> {
     pub(super) async fn exchange(
@@ -36,6 +37,12 @@ impl Asked<'_> {
         record: Record<'_>,
     ) -> After {
         let worker = self.connection.worker;
+        if let (Framing::Length(length), Some(most)) = (self.framing, permit.route.sizes.request)
+            && length > most
+        {
+            let failure = Failure::RequestTooLarge;
+            return self.fail(stream, &permit.route, failure, record).await;
+        }
         let pieces = self.outgoing(permit, None);
         let answer_headers = self.answer_headers();
         let started = Instant::now();

@@ -145,7 +145,14 @@ impl Asked<'_> {
             Failure::UpstreamTimeout => {
                 Refusal::upstream(504, "the upstream did not answer in time")
             }
+            Failure::ResponseTooLarge => {
+                Refusal::upstream(502, "the upstream's answer is too large for this route")
+            }
             Failure::ClientBody => Refusal::syntax("the request's body is malformed"),
+            Failure::RequestTooLarge => Refusal {
+                status: 413,
+                ..Refusal::syntax("the body is too large for this route")
+            },
             Failure::ClientTimeout => Refusal {
                 status: 408,
                 ..Refusal::syntax("the request's body did not arrive")
@@ -155,7 +162,7 @@ impl Asked<'_> {
                 record.finish(Outcome::ClientGone);
                 return After::Close;
             }
-            Failure::Cut { status } => {
+            Failure::Cut { status } | Failure::Outgrown { status, .. } => {
                 record.finish(Outcome::Cut { status });
                 return After::Close;
             }

@@ -11,6 +11,7 @@ use crate::config::document::LimitBy;
 use crate::credential::Carrier;
 use crate::gate::denial::Denial;
 use crate::gate::extract::{self, Found, Plus};
+use crate::gate::observe::Observed;
 use crate::gate::permit::Permit;
 use crate::policy::authenticator::Authenticator;
 use crate::policy::limit::Limiter;
@@ -47,6 +48,9 @@ pub struct Verdict {
     pub status: Option<u16>,
     pub reason: &'static str,
     pub message: String,
+    /// Until when a refusal is not carried out, in seconds since 1970; none where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_until: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,6 +122,7 @@ impl Explanation {
             status: Some(status),
             reason,
             message: message.to_owned(),
+            observed_until: None,
         })
     }
 
@@ -142,6 +147,15 @@ impl Verdict {
             status: Some(denial.status()),
             reason: denial.reason(),
             message: denial.message(),
+            observed_until: None,
+        }
+    }
+
+    /// A refusal, and that the request goes to the upstream all the same.
+    pub(super) fn observed(observed: &Observed) -> Self {
+        Self {
+            observed_until: Some(observed.until.as_secs()),
+            ..Self::of(&observed.denial)
         }
     }
 
@@ -172,6 +186,7 @@ impl Verdict {
             status,
             reason,
             message,
+            observed_until: None,
         }
     }
 }

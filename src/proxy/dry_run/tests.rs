@@ -31,6 +31,7 @@ routes:
   - { name: body, match: { path: /body }, require: public, limit: { requests: 5, per: 1m, by: json./id }, upstream: im }
   - { name: remote, match: { path: /remote }, require: { any_of: [remote] }, upstream: im }
   - { name: ws, match: { path: /ws }, websocket: true, require: { any_of: [users] }, session: { renew: /ws/renew }, upstream: im }
+  - { name: seen, match: { path: /seen }, require: { any_of: [users] }, mode: observe, until: 2027-01-31T00:00:00Z, upstream: im }
   - { name: later, match: { path: /later }, websocket: true, require: { first_message: { json: { pointer: /t, any_of: [users] } } }, upstream: im }
 "#;
 
@@ -261,4 +262,21 @@ fn a_body_counts_where_it_is_read() {
     };
     assert_eq!(with(r#"{"id":"a"}"#), "in null ok");
     assert_eq!(with(r#"{"id":"a","id":"b"}"#), "out 400 syntax");
+}
+
+#[test]
+fn a_refusal_that_is_not_carried_out_is_told_with_what_is_forwarded() {
+    let told = of("GET /seen HTTP/1.1\nHost: chat\ntoken: opaque\nX-User-Id: 1");
+    assert_eq!(line(&told), "out 401 malformed");
+    assert_eq!(told["observed_until"], 1_801_353_600);
+    assert_eq!(told["admitted_as"], Value::Null);
+    let removed = told["forwarded"]["removed"].as_array().unwrap();
+    let names: Vec<_> = removed.iter().map(|change| &change["name"]).collect();
+    assert_eq!(names, ["token", "X-User-Id"]);
+    let told = of("GET /seen HTTP/1.1\nHost: chat\ntoken: TOKEN");
+    assert_eq!(line(&told), "in null ok");
+    assert_eq!(told["observed_until"], Value::Null);
+    let told = of("GET /seen HTTP/1.1\nHost: chat\ntoken: a\ntoken: b");
+    assert_eq!(line(&told), "out 400 conflict");
+    assert_eq!(told["observed_until"], Value::Null);
 }

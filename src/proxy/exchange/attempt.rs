@@ -149,6 +149,9 @@ async fn read_answer(
                 Poll::Ready(Err(PumpError::Body)) => {
                     return Poll::Ready(Err(Attempt::Failed(Failure::ClientBody)));
                 }
+                Poll::Ready(Err(PumpError::TooLarge)) => {
+                    return Poll::Ready(Err(Attempt::Failed(Failure::RequestTooLarge)));
+                }
                 // The upstream takes no more, but may have said why.
                 Poll::Ready(Err(PumpError::Sink) | Ok(())) | Poll::Pending => {}
             }

@@ -13,7 +13,7 @@ use crate::policy::first_message::Form;
 use crate::policy::rewrite::{HeaderFate, HeaderRules};
 use crate::proxy::outgoing::Facts;
 use crate::proxy::pieces::Pieces;
-use crate::request::{Request, cookies};
+use crate::request::{Request, cookies, is_alike};
 use crate::wire::head::Header;
 
 /// The decisions about one request's headers and query.
@@ -61,15 +61,17 @@ impl<'a, 'r> Rewrite<'a, 'r> {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         let is_here = |carrier: &Carrier| carrier.header_name().is_some_and(is);
         let route = &self.permit.route;
-        let is_ours = route.set_headers.iter().any(|(ours, _)| is(ours))
-            || route.credential.carried_as.as_ref().is_some_and(is_here)
+        let fate = self.policy.headers.fate(name);
+        let is_filled = route.set_headers.iter().any(|(ours, _)| is(ours))
+            || route.credential.carried_as.as_ref().is_some_and(is_here);
+        let is_ours = is_filled && !(self.fills_nothing() && fate == HeaderFate::Credential)
             || self
                 .device
                 .is_some_and(|(from, _)| from.iter().any(is_here));
         if is_ours || facts.nominated.iter().any(|nominated| is(nominated)) {
             return false;
         }
-        match self.policy.headers.fate(name) {
+        match fate {
             HeaderFate::Cut => facts.trusted && HeaderRules::is_forwarding(name),
             HeaderFate::Credential => self.stays(is_here),
             HeaderFate::Keep if is("sec-websocket-protocol") => !self.offers_otherwise(request),
@@ -79,6 +81,12 @@ impl<'a, 'r> Rewrite<'a, 'r> {
             HeaderFate::Keep if is("accept-encoding") => route.taught.is_empty(),
             HeaderFate::Keep => true,
         }
+    }
+
+    /// Whether no place gets a credential from the gate, since nobody was let in. What a client has
+    /// put there is as unverified as anywhere, and may pass as such.
+    fn fills_nothing(&self) -> bool {
+        self.permit.observed.is_some()
     }
 
     /// Whether what stands in a carrier of this kind may stay: a verified credential in its own
@@ -136,16 +144,24 @@ impl<'a, 'r> Rewrite<'a, 'r> {
                 let name = carrier.query_name();
                 name.is_some_and(|name| name.as_bytes() == &*pair.name)
             };
-            let is_device = self.device.is_some_and(|(from, _)| from.iter().any(here));
+            // What some server takes for the same parameter goes with it, and never stays.
+            let like_here = |carrier: &Carrier| {
+                let name = carrier.query_name();
+                name.is_some_and(|name| is_alike(&pair.name, name))
+            };
+            let is_device = self
+                .device
+                .is_some_and(|(from, _)| from.iter().any(like_here));
             let is_replaced = self
                 .permit
                 .route
                 .credential
                 .carried_as
                 .as_ref()
-                .is_some_and(here);
+                .is_some_and(like_here);
             let is_credential = self.policy.headers.is_credential_query(&pair.name);
-            if is_device || is_replaced || is_credential && !self.stays(here) {
+            let is_ours = is_replaced && !(self.fills_nothing() && is_credential);
+            if is_device || is_ours || is_credential && !self.stays(here) {
                 changed = true;
             } else {
                 push_pair(

@@ -353,3 +353,42 @@ fn an_alias_of_a_device_type_goes_out_under_its_configured_name() {
          X-Auth-Authenticator: users",
     );
 }
+
+const OBSERVED: &str = "mode: observe, until: 2027-01-31T00:00:00Z";
+
+#[test]
+fn whoever_passes_as_nobody_gets_nothing_from_the_gate() {
+    let route = format!(
+        "{BY_TOKEN}, {OBSERVED}, credential: {{ form: bare, as: {{ header: X-Token }} }}, \
+         set_headers: {{ X-App-Key: {{ value: backend }}, X-Tenant: {{ value: one }} }}"
+    );
+    let request = "GET /r?token=forged&a=1 HTTP/1.1\nHost: chat\ntoken: Bearer forged\n\
+                   X-App-Key: theirs\nX-Tenant: theirs\nX-Token: theirs\nX-Auth-Subject: 1\n\
+                   X_Auth_Subject: 1\nsa-same-token: 1\nCookie: im=forged; a=b";
+    check(
+        &route,
+        request,
+        "GET /r?a=1 HTTP/1.1\nHost: chat\nCookie: a=b",
+    );
+    // What is theirs may pass as such, also where the gate puts its own for those whom it lets in.
+    check(
+        &format!("{route}, pass_unverified: [users, partners]"),
+        request,
+        "GET /r?token=forged&a=1 HTTP/1.1\nHost: chat\ntoken: Bearer forged\nX-App-Key: theirs\n\
+         Cookie: im=forged; a=b",
+    );
+    check(
+        &format!(
+            "{BY_TOKEN}, {OBSERVED}, pass_unverified: [users], \
+             credential: {{ form: bare, as: {{ header: token }} }}"
+        ),
+        "GET /r?token=forged HTTP/1.1\nHost: chat\ntoken: Bearer forged",
+        "GET /r?token=forged HTTP/1.1\nHost: chat\ntoken: Bearer forged",
+    );
+    check(
+        &format!("{BY_KEY}, {OBSERVED}"),
+        "GET /r HTTP/1.1\nHost: chat\nX-App-Key: key-a\ntoken: forged",
+        "GET /r HTTP/1.1\nHost: chat\nX-App-Key: key-a\nX-Auth-App-Id: shop\n\
+         X-Auth-Authenticator: partners",
+    );
+}

@@ -129,7 +129,9 @@ impl RemoteKeys {
     }
 
     fn is_fresh(&self, known: &Known, now: UnixTime) -> bool {
-        now.since(known.at) < self.jwks.max_age
+        // A clock that was set back makes a set older, by its step, and not younger.
+        let age = now.since(known.at).max(known.at.since(now));
+        age < self.jwks.max_age
     }
 
     /// Whether a proof that was made earlier may be reused: its key is in the set of now.

@@ -66,6 +66,20 @@ fn the_answer_to_the_later_question_counts() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_makes_no_answer_the_later_one() {
+    let learned = new(100, 100);
+    let an_hour_on = later(3600);
+    for number in [1, 2] {
+        learned.learn(token(number), fact(an_hour_on), client(1));
+    }
+    learned.refuse(token(1), Rejection::Revoked, NOW);
+    learned.learn(token(2), fact(NOW), client(1));
+    // Also when that hour comes.
+    assert_eq!(learned.get(&token(1), an_hour_on), None);
+    assert_eq!(learned.get(&token(2), later(1)), Some(fact(NOW)));
+}
+
+#[test]
 fn who_brings_most_gives_way() {
     let learned = new(6, 4);
     let known = |tokens: std::ops::Range<u32>| {
@@ -148,4 +162,15 @@ fn doubts_are_few() {
     assert!(!learned.doubt(&token(100), later(14)));
     assert!(learned.doubt(&token(100), later(15)));
     assert!(!learned.doubt(&token(101), later(15)), "unknown");
+}
+
+#[test]
+fn refusals_have_an_end() {
+    let learned = new(100, 100);
+    let number = u32::try_from(REFUSALS).unwrap() + 2000;
+    for refused in 0..number {
+        learned.refuse(token(refused), Rejection::Revoked, NOW);
+    }
+    learned.refusals.run_pending_tasks();
+    assert!(learned.refused() <= REFUSALS, "{}", learned.refused());
 }

@@ -21,12 +21,25 @@ pub struct FirstSeen {
 
 impl FirstSeen {
     pub(super) fn new() -> Self {
+        Self::bounded(CAPACITY)
+    }
+
+    fn bounded(most: u64) -> Self {
         // Least recently used, since the default policy may decline to keep a newcomer at all.
         let seen = Cache::builder()
-            .max_capacity(CAPACITY)
+            .max_capacity(most)
             .eviction_policy(EvictionPolicy::lru())
             .build();
         Self { seen }
+    }
+
+    /// How many tokens are known; an estimate.
+    pub fn len(&self) -> u64 {
+        self.seen.entry_count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Ends the proof `max_age` after the token was first seen.
@@ -47,5 +60,23 @@ impl FirstSeen {
             return Err(Rejection::Expired);
         }
         Ok(until(proof, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_never_more_than_have_room_and_a_newcomer_is_one_of_them() {
+        let seen = FirstSeen::bounded(100);
+        let now = UnixTime::from_secs(1000);
+        for number in 0..5000_u32 {
+            let token = Digest::of(&number.to_be_bytes());
+            seen.seen.entry(token).or_insert(now);
+        }
+        seen.seen.run_pending_tasks();
+        assert_eq!(seen.len(), 100);
+        assert!(seen.seen.contains_key(&Digest::of(&4999_u32.to_be_bytes())));
     }
 }

@@ -96,6 +96,11 @@ impl SessionCheck {
         self.recheck
     }
 
+    /// How many answers are remembered for an outage, where they are.
+    pub(super) fn graced(&self) -> Option<u64> {
+        self.grace.as_ref().map(Grace::len)
+    }
+
     /// Completes a proof with the answer of the store, or with the grace of an outage.
     pub(super) async fn ask(
         &self,

@@ -56,7 +56,7 @@ impl Live {
         steady: Steady,
     ) -> Result<bool, Denial> {
         let mut state = self.state.lock();
-        let end = self.judge(&state, policy, now).inspect_err(|denial| {
+        let (end, _) = self.judge(&state, policy, now).inspect_err(|denial| {
             state
                 .closing
                 .get_or_insert_with(|| (steady, CloseReason::of(denial)));

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::document::{OnConflict, PerDevice, SessionRule};
+use crate::config::document::{AtExpiry, OnConflict, PerDevice, SessionRule};
 use crate::gate::standing::Standing;
 use crate::principal::Principal;
 use crate::request::testing::block_on;
@@ -219,4 +219,27 @@ fn whoever_makes_room_is_closed_and_others_are_not() {
     drop(second);
     assert!(registry.claims.holders(ANYBODY).is_empty());
     assert!(registry.living.lock().people.is_empty());
+}
+
+#[test]
+fn whoever_was_let_in_as_nobody_goes_when_that_is_over() {
+    let registry = Arc::new(Registry::default());
+    let start = UnixTime::from_secs(1000);
+    let until = UnixTime::from_secs(1020);
+    let rule = SessionRule {
+        at_expiry: AtExpiry::Keep,
+        grace: Duration::from_secs(10),
+        jitter: Duration::from_secs(10),
+        ..SessionRule::default()
+    };
+    let opening = Opening {
+        rule: Arc::new(rule),
+        until: Some(until),
+        ..opening(None, 120)
+    };
+    let session = registry.open(SessionId(1), opening, start, at(0));
+    assert_eq!(session.live().end(), Some(until));
+    assert_eq!(registry.sweep(UnixTime::from_millis(1_019_999), at(20)), 0);
+    assert_eq!(registry.sweep(until, at(20)), 1);
+    assert_eq!(closed_for(&session), Some(CloseReason::PolicyChanged));
 }

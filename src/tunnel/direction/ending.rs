@@ -128,7 +128,7 @@ impl Direction {
     fn passed_whole_frames(&self) -> bool {
         match &self.sieve {
             Some(sieve) => sieve.passed_whole_frames(),
-            None => self.frames.at_boundary(),
+            None => self.frames_passed().at_boundary(),
         }
     }
 }

@@ -39,8 +39,18 @@ fn notice(number: usize) -> String {
 }
 
 /// Plays it, and gives what arrived at the client and at the upstream.
-async fn play(up: &[u8], down: &[u8], pipe: usize, steps: &[Step], end: End) -> (Vec<u8>, Vec<u8>) {
-    let rig = rig(pipe, b"", b"");
+async fn play(
+    (up, down): (&[u8], &[u8]),
+    pipe: usize,
+    max_message: Option<u64>,
+    steps: &[Step],
+    end: End,
+) -> (Vec<u8>, Vec<u8>) {
+    let rule = SessionRule {
+        max_message,
+        ..SessionRule::default()
+    };
+    let rig = rig_of(pipe, (b"", b""), None, rule);
     let (from_gate, mut client) = tokio::io::split(rig.client);
     let (from_client, mut upstream) = tokio::io::split(rig.upstream);
     let to_end = async |mut side: ReadHalf<DuplexStream>| {
@@ -224,13 +234,23 @@ fn judge(
     }
 }
 
-fn run_and_judge(up: &[u8], down: &[u8], pipe: usize, steps: &[Step], end: End) {
+/// A bound that is never reached changes nothing.
+const BOUNDS: [Option<u64>; 2] = [None, Some(1 << 40)];
+
+fn run_and_judge(
+    (up, down): (&[u8], &[u8]),
+    pipe: usize,
+    max_message: Option<u64>,
+    steps: &[Step],
+    end: End,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    let (at_client, at_upstream) = runtime.block_on(play(up, down, pipe, steps, end));
+    let (at_client, at_upstream) =
+        runtime.block_on(play((up, down), pipe, max_message, steps, end));
     judge((up, down), (&at_client, &at_upstream), steps, end);
 }
 
@@ -316,8 +336,9 @@ proptest! {
         pipe in select(vec![7_usize, 64, 1000, 100_000]),
         steps in steps(),
         end in select(vec![End::ByItself, End::Closed]),
+        max_message in select(BOUNDS.to_vec()),
     ) {
-        run_and_judge(&up, &down, pipe, &steps, end);
+        run_and_judge((&up, &down), pipe, max_message, &steps, end);
     }
 }
 
@@ -355,8 +376,10 @@ fn speak_and_close_at(big: usize, cuts: impl IntoIterator<Item = usize>) {
             Step::Settle,
         ];
         for end in [End::ByItself, End::Closed] {
-            run_and_judge(&up, &down, 100_000, &speak, end);
-            run_and_judge(&up, &down, 100_000, &speak[..3], end);
+            for most in BOUNDS {
+                run_and_judge((&up, &down), 100_000, most, &speak, end);
+                run_and_judge((&up, &down), 100_000, most, &speak[..3], end);
+            }
         }
     }
 }

@@ -55,6 +55,54 @@ fn frames_are_judged_by_their_headers() {
 }
 
 #[test]
+fn a_message_is_as_long_as_all_its_frames() {
+    let two = |first, second| {
+        [
+            frame(0x01, None, &vec![0; first]),
+            frame(0x80, None, &vec![0; second]),
+        ]
+        .concat()
+    };
+    for (case, bytes, expected) in [
+        ("as long as it may be", frame(0x82, None, &[0; 300]), Ok(())),
+        (
+            "longer",
+            frame(0x82, None, &[0; 301]),
+            Err(FrameError::TooLong),
+        ),
+        (
+            "two that are not one",
+            frame(0x82, None, &[0; 300]).repeat(2),
+            Ok(()),
+        ),
+        ("in parts", two(150, 150), Ok(())),
+        ("in parts, longer", two(150, 151), Err(FrameError::TooLong)),
+        (
+            "a sum beyond all numbers",
+            [
+                frame(0x02, None, &[0]),
+                vec![0x80, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            ]
+            .concat(),
+            Err(FrameError::TooLong),
+        ),
+        (
+            "a ping in between",
+            [
+                frame(0x02, None, &[0; 200]),
+                frame(0x89, None, &[0; 125]),
+                frame(0x80, None, &[0; 100]),
+            ]
+            .concat(),
+            Ok(()),
+        ),
+    ] {
+        let mut frames = Frames::new(Sender::Server).with_most(300);
+        assert_eq!(frames.feed(&bytes), expected, "{case}");
+    }
+}
+
+#[test]
 fn clients_mask_their_frames() {
     let mut frames = Frames::new(Sender::Client);
     assert_eq!(frames.feed(&frame(0x81, MASK, b"abc")), Ok(()));

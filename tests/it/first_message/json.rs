@@ -218,11 +218,41 @@ fn unconvincing() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
     ]
 }
 
+/// What some server would take for another credential than the gate.
+fn doubtful() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
+    vec![
+        (
+            "a key that some take for the same",
+            text(r#"{"data":{"token":"key-a","Token":"key-b"}}"#).masked(),
+            4401,
+            "malformed",
+        ),
+        (
+            "a key that some take for the same, before it",
+            text(r#"{"data":{"to_ken":"key-b","token":"key-a"}}"#).masked(),
+            4401,
+            "malformed",
+        ),
+        (
+            "another way to a key",
+            text(r#"{"data":{"token":"key-a"},"DATA":{"token":"key-b"}}"#).masked(),
+            4401,
+            "malformed",
+        ),
+        (
+            "a key that only some take for it",
+            text(r#"{"data":{"TOKEN":"key-a"}}"#).masked(),
+            4401,
+            "no_credential",
+        ),
+    ]
+}
+
 #[test]
 fn what_does_not_convince_ends_with_4401() {
     let backend = WsBackend::echo();
     let gate = gate_before(backend.address()).start();
-    for (case, sent, code, reason) in unconvincing() {
+    for (case, sent, code, reason) in [unconvincing(), doubtful()].concat() {
         let labels = [("route", "json"), ("result", "deny"), ("reason", reason)];
         let before = gate.metrics().value("imgate_auth_decisions_total", &labels);
         let mut client = accepted(&gate, "/json", "");

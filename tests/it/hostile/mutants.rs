@@ -1,7 +1,7 @@
 //! Good conversations, spoiled at random, one after the other, each on a connection of its own.
 //!
 //! None of them may make the gate panic, answer with an error of its own making, or keep memory; and
-//! whoever comes afterwards is served. `IMGATE_MUTANTS` says how many there are of each kind.
+//! whoever comes afterwards is served. `IMGATE_TEST_MUTANTS` says how many there are of each kind.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -164,7 +164,7 @@ fn sockets() -> Vec<Vec<u8>> {
 }
 
 fn count() -> usize {
-    let asked = std::env::var("IMGATE_MUTANTS").ok();
+    let asked = std::env::var("IMGATE_TEST_MUTANTS").ok();
     asked.map_or(10_000, |count| count.parse().expect("a number"))
 }
 

@@ -136,17 +136,17 @@ fn step(stream: &mut TcpStream, drip: &[u8], sent: &mut usize) -> bool {
 }
 
 /// User and system time of a process, in ticks.
-fn cpu(pid: u32) -> u64 {
+fn cpu(pid: u32) -> u32 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // The name before may hold blanks.
     let (_, fields) = stat.rsplit_once(") ").unwrap();
     let fields: Vec<_> = fields.split(' ').collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    fields[11].parse::<u32>().unwrap() + fields[12].parse::<u32>().unwrap()
 }
 
 /// Asks on two kept connections at once; the ticks that the gate used.
 #[track_caller]
-fn ask(gate: &Gate, pid: u32) -> u64 {
+fn ask(gate: &Gate, pid: u32) -> u32 {
     let before = cpu(pid);
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -172,19 +172,19 @@ fn five_thousand_slow_clients_do_not_cost_the_good_ones() {
         .environment("IMGATE_LOG", "warn")
         .start();
     let connections = || gate.metrics().value("imgate_connections_active", &[]);
+    let all = f64::from(u32::try_from(SLOW).unwrap());
     ask(&gate, gate.pid());
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
         let alone = ask(&gate, gate.pid());
         let crowd = SlowCrowd::start(gate.address());
-        let all = SLOW as f64;
         eventually("all have come", || (connections() >= all).then_some(()));
         let among = ask(&gate, gate.pid());
         assert!(connections() >= all, "{} are left", connections());
         assert_eq!(crowd.end(), 0, "slow ones that the gate has ended");
         eventually("all have gone", || (connections() < 10.0).then_some(()));
         println!("{alone} ticks alone, {among} among {SLOW} slow clients");
-        ratios.push(among as f64 / alone as f64);
+        ratios.push(f64::from(among) / f64::from(alone));
     }
     // Whatever else the machine does disturbs one round or the other.
     let best = ratios.iter().copied().fold(f64::INFINITY, f64::min);

@@ -9,7 +9,7 @@ use super::super::first_message::chat::{Chat, OPEN, SOCKET, auth2};
 use super::super::support::frames::{self, Frame};
 use super::super::support::gate::handshake;
 use super::super::support::mint::{SA_TOKEN_SECRET, claims, jwt};
-use super::super::support::{Gate, RawClient, Recorder};
+use super::super::support::{Gate, RawClient, Recorder, eventually};
 
 const SIGNING: &str = "what signs client keys, of 32 bytes or more";
 const API_KEY: &str = "MjJZcFlIRGFRbElRbERTdlZMQ0xMbzJNUHpGZlZtOWpZcHh3MnZ1QnJtaz0=";
@@ -278,8 +278,10 @@ fn nothing_of_a_client_key_is_logged() {
         }
     }
     let metrics = gate.metrics().text;
-    let log = gate.output();
-    assert!(log.contains("\"reason\":\"unknown_key\""), "{log}");
+    let log = eventually("the refusals are logged", || {
+        let log = gate.output();
+        log.contains("\"reason\":\"unknown_key\"").then_some(log)
+    });
     let payload = good.split('.').nth(1).unwrap();
     let decoded = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     assert!(decoded.contains(API_KEY));

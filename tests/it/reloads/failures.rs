@@ -78,6 +78,7 @@ fn a_broken_file_is_told_of_and_forgotten_when_it_is_repaired() {
         assert!(told.contains(problem), "{case}: {told}");
         // Two polls and more: they find nothing new.
         pause(Duration::from_millis(2500));
+        eventually("it is logged", || (logged(&gate) > before.3).then_some(()));
         assert_eq!(logged(&gate) - before.3, 1, "{case}");
         assert!((errors(&gate) - before.2 - 1.0).abs() < 0.5, "{case}");
         assert_eq!(gate.generation(), before.0, "{case}");

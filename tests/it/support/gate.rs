@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -25,6 +25,9 @@ pub(crate) fn binary() -> String {
 
 /// See `imgate::clock::test_clock`, which a release build does not have.
 pub(crate) const TEST_CLOCK: &str = "IMGATE_TEST_CLOCK";
+
+/// The file by which a clock is stepped.
+const STEPS: &str = "clock";
 
 /// Whether a binary knows of a clock for tests.
 pub(crate) fn has_test_clock(binary: &Path) -> bool {
@@ -47,6 +50,8 @@ pub(crate) struct Builder {
     admin: Option<String>,
     shutdown: String,
     environment: Vec<(String, String)>,
+    open_files: Option<u32>,
+    output: Option<[Stdio; 2]>,
     binary: String,
     directory: TempDir,
 }
@@ -109,6 +114,26 @@ impl Builder {
             self.binary
         );
         self.environment(TEST_CLOCK, &seconds.to_string())
+    }
+
+    /// A gate whose clock can be stepped while it runs; see [`Gate::step_clock`].
+    #[track_caller]
+    pub(crate) fn stepping_clock(self) -> Self {
+        assert!(has_test_clock(Path::new(&self.binary)), "a debug build");
+        self.file(STEPS, "0")
+            .environment(TEST_CLOCK, &format!("@{STEPS}"))
+    }
+
+    /// So many file descriptors and no more.
+    pub(crate) fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
+    /// Standard output and standard error, in the place of those that the test reads.
+    pub(crate) fn output(mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Self {
+        self.output = Some([stdout.into(), stderr.into()]);
+        self
     }
 
     /// Another binary than the one under test.
@@ -174,12 +199,23 @@ impl Builder {
         write!(prelude, "upstreams:\n{}", self.upstreams).unwrap();
         put(self.directory.path(), &format!("{prelude}{}", self.policy));
 
-        let mut command = Command::new(self.binary);
+        let mut command = match self.open_files {
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                let script = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, &self.binary]);
+                shell
+            }
+            None => Command::new(self.binary),
+        };
         command
             .args(["run", "-c", path])
             .current_dir(self.directory.path());
         command.envs(self.environment);
-        let process = Process::start(&mut command);
+        let process = match self.output {
+            Some(output) => Process::start_with_output(&mut command, output),
+            None => Process::start(&mut command),
+        };
         Gate {
             process,
             address,
@@ -218,6 +254,8 @@ impl Gate {
             admin: None,
             shutdown: "lame_duck: 0s, drain: 0s".to_owned(),
             environment: Vec::new(),
+            open_files: None,
+            output: None,
             binary: binary(),
             directory: tempfile::tempdir().unwrap(),
         }
@@ -373,6 +411,38 @@ impl Gate {
 
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// Sets the clock so many seconds before or behind the system's, from the gate's next look at it on.
+    pub(crate) fn step_clock(&self, seconds: i64) {
+        self.replace_file(STEPS, &seconds.to_string());
+    }
+
+    /// The CPU time that the gate has used, in clock ticks of 10 ms.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // Behind the name, which may hold anything: user and system time are fields 14 and 15.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let fields = fields.split(' ').skip(11).take(2);
+        fields.map(|field| field.parse::<u64>().unwrap()).sum()
+    }
+
+    /// How many file descriptors are open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .unwrap()
+            .count()
+    }
+
+    /// The log's lines of this level, one JSON object each.
+    pub(crate) fn lines(&self, level: &str) -> Vec<serde_json::Value> {
+        let output = self.output();
+        let lines = output
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        lines
+            .filter(|line: &serde_json::Value| line["level"] == level)
+            .collect()
     }
 
     /// Ends the gate without a word.

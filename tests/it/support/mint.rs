@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
@@ -73,7 +73,12 @@ pub(crate) fn jwt(
 }
 
 /// The compact form of exactly these texts.
-fn signed(header: &str, payload: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
+pub(crate) fn signed(
+    header: &str,
+    payload: &str,
+    key: &EncodingKey,
+    algorithm: Algorithm,
+) -> String {
     let (header, payload) = (
         URL_SAFE_NO_PAD.encode(header),
         URL_SAFE_NO_PAD.encode(payload),
@@ -108,14 +113,64 @@ impl Pair {
             public,
         }
     }
+
+    /// The public key in DER, as `SubjectPublicKeyInfo`.
+    pub(crate) fn public_der(&self) -> Vec<u8> {
+        let body: String = self
+            .public
+            .lines()
+            .filter(|line| !line.starts_with('-'))
+            .collect();
+        STANDARD.decode(body).unwrap()
+    }
+
+    /// A signature of RSA with SHA-256 that libraries would not make with a weak key.
+    pub(crate) fn sign_rsa(&self, message: &str) -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(path("private.pem"), &self.private).unwrap();
+        std::fs::write(path("message"), message).unwrap();
+        openssl_bytes(&[
+            "dgst",
+            "-sha256",
+            "-sign",
+            &path("private.pem"),
+            &path("message"),
+        ])
+    }
+
+    /// The public key of an RSA pair by PKCS #1, in PEM and in DER.
+    pub(crate) fn public_pkcs1(&self) -> (String, Vec<u8>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("public.pem");
+        std::fs::write(&path, &self.public).unwrap();
+        let form = |form| {
+            let path = path.to_str().unwrap();
+            openssl_bytes(&[
+                "rsa",
+                "-pubin",
+                "-in",
+                path,
+                "-RSAPublicKey_out",
+                "-outform",
+                form,
+            ])
+        };
+        (String::from_utf8(form("PEM")).unwrap(), form("DER"))
+    }
 }
 
 fn openssl(arguments: &[&str]) -> String {
+    String::from_utf8(openssl_bytes(arguments)).unwrap()
+}
+
+/// The same where the output is no text.
+fn openssl_bytes(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("openssl")
         .args(arguments)
         .output()
         .expect("openssl is installed (`make setup` does it)");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "openssl {arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
+    output.stdout
 }

@@ -35,15 +35,34 @@ impl Process {
     /// The same, with this on its standard input.
     #[track_caller]
     pub(crate) fn start_with_input(command: &mut Command, input: impl Into<Stdio>) -> Self {
+        command.stdin(input);
+        Self::spawn(command, [Stdio::piped(), Stdio::piped()])
+    }
+
+    /// The same, with these for standard output and standard error. What is no pipe of ours is not
+    /// kept.
+    #[track_caller]
+    pub(crate) fn start_with_output(command: &mut Command, output: [Stdio; 2]) -> Self {
+        command.stdin(Stdio::null());
+        Self::spawn(command, output)
+    }
+
+    #[track_caller]
+    fn spawn(command: &mut Command, [stdout, stderr]: [Stdio; 2]) -> Self {
         let mut child = command
-            .stdin(input)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program()));
+        // The command would keep its ends of pipes open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let output = Arc::default();
-        keep(child.stdout.take().unwrap(), Arc::clone(&output));
-        keep(child.stderr.take().unwrap(), Arc::clone(&output));
+        if let Some(stdout) = child.stdout.take() {
+            keep(stdout, Arc::clone(&output));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            keep(stderr, Arc::clone(&output));
+        }
         Self { child, output }
     }
 

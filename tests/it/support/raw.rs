@@ -42,6 +42,11 @@ impl RawClient {
         self.wire.stream().local_addr().unwrap()
     }
 
+    /// The address that it is connected to.
+    pub(crate) fn peer_address(&self) -> SocketAddr {
+        self.wire.stream().peer_addr().unwrap()
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).expect("the gate reads");
@@ -56,6 +61,24 @@ impl RawClient {
     pub(crate) fn get(&mut self, target: &str, headers: &str) -> Answer {
         self.send(request("GET", target, headers));
         self.answer()
+    }
+
+    /// Sends a `GET` that may be refused before it is whole, and reads what comes.
+    pub(crate) fn try_get(&mut self, target: &str, headers: &str) {
+        let _ = self.try_send(request("GET", target, headers));
+        self.drain_answer();
+    }
+
+    /// Reads an answer, if there is one.
+    pub(crate) fn drain_answer(&mut self) {
+        let _ = self.try_answer();
+    }
+
+    /// The status of a `GET` on a connection that may be refused at once, before or while the
+    /// request is sent; `None` if that reset the answer away.
+    pub(crate) fn get_or_refused(&mut self, target: &str) -> Option<u16> {
+        let _ = self.try_send(request("GET", target, ""));
+        self.try_answer().ok().map(|answer| answer.status())
     }
 
     /// The next answer to a request that was not `HEAD`. An interim answer counts as one.

@@ -4,13 +4,14 @@
 //! can answer early, late, wrongly, in pieces or not at all.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use super::net;
 use super::server::Server;
 use super::wait::eventually;
 use super::wire::{Head, Wire};
@@ -41,9 +42,17 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Answers each request by `script`.
     pub(crate) fn serving(script: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Self {
+        Self::on(net::listen(), script)
+    }
+
+    /// The same, at an address where nobody was before.
+    pub(crate) fn on(
+        listener: TcpListener,
+        script: impl Fn(&mut Exchange) + Send + Sync + 'static,
+    ) -> Self {
         let record = Arc::new(Record::default());
         let kept = Arc::clone(&record);
-        let server = Server::start(move |mut wire| {
+        let server = Server::on(listener, move |mut wire| {
             wire.copy_to(Arc::clone(&record.raw));
             record.connections.fetch_add(1, Ordering::Relaxed);
             serve(wire, Arc::clone(&record), &script);

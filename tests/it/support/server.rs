@@ -3,7 +3,7 @@
 //! A backend that receives what no gate may send panics in its own thread; that is kept and
 //! fails the test when the backend is dropped.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -22,7 +22,11 @@ pub(crate) struct Server {
 impl Server {
     /// Hands each connection to `serve`, in a thread of its own.
     pub(crate) fn start(serve: impl Fn(Wire) + Send + Sync + 'static) -> Self {
-        let listener = net::listen();
+        Self::on(net::listen(), serve)
+    }
+
+    /// The same, at an address where nobody was before.
+    pub(crate) fn on(listener: TcpListener, serve: impl Fn(Wire) + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let complaints: Arc<Mutex<Vec<String>>> = Arc::default();
         let server = Self {

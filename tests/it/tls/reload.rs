@@ -209,10 +209,10 @@ fn a_certificate_that_has_ended_is_served_with_a_warning() {
     let ended = authority.issue("subjectAltName=DNS:im.example.com", "-days -1");
     let backend = Recorder::ok();
     let gate = gate(TLS, &ended).upstream("im", backend.address()).start();
-    assert!(
-        gate.output()
-            .contains("listeners[1].tls.certificate: the certificate has expired")
-    );
+    eventually("the warning", || {
+        let warning = "listeners[1].tls.certificate: the certificate has expired";
+        gate.output().contains(warning).then_some(())
+    });
     let report = gate.admin("/readyz?verbose").json();
     let caveat = &report["caveats"][0];
     assert_eq!(caveat["caveat"], "the certificate has expired", "{report}");

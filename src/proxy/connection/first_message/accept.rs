@@ -92,7 +92,7 @@ impl Asked<'_> {
         Kept {
             peer: self.connection.peer,
             secure: self.connection.secure,
-            head: self.head_bytes.to_vec(),
+            head: self.head_bytes.to_vec().into(),
             from_client: self.behind.to_vec(),
         }
     }

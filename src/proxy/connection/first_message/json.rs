@@ -10,7 +10,7 @@ use crate::gate::first_message::Presented;
 use crate::gate::permit::Permit;
 use crate::policy::Policy;
 use crate::proxy::connection::Connection;
-use crate::proxy::connection::first_message::{DECLINED, Kept, MALFORMED, Seat, Stranger, within};
+use crate::proxy::connection::first_message::{DECLINED, Kept, Seat, Stranger, within};
 use crate::proxy::exchange::Failure;
 use crate::proxy::record::{Outcome, Record};
 use crate::proxy::syntax;
@@ -57,7 +57,7 @@ async fn admit(
     let value = json::value(rule.map_or(whole, |rule| rule.form.text_in(whole)));
     let judged = match &value {
         Ok(value) => stranger.judge(&policy, Presented::Json(value)).await,
-        Err(json::NotStrict) => Err(stranger.deny(MALFORMED)),
+        Err(json::NotStrict) => Err(stranger.deny(stranger.malformed())),
     };
     let (permit, record) = match judged {
         Ok(admitted) => admitted,

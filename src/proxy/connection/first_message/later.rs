@@ -12,7 +12,7 @@ use crate::gate::standing::Standing;
 use crate::policy::Policy;
 use crate::principal::ClaimKey;
 use crate::proxy::connection::asked::Asked;
-use crate::proxy::connection::first_message::{MALFORMED, Stranger};
+use crate::proxy::connection::first_message::Stranger;
 use crate::proxy::websocket::is_overtaken;
 use crate::session::CloseReason;
 use crate::session::live::{Live, Renewal};
@@ -90,11 +90,17 @@ impl Inspector for Again {
     async fn inspect(&mut self, text: &[u8]) -> Inspected {
         if let Form::Renewal(pointer) = &self.form {
             return match json::value(text) {
-                // Whatever stands there is meant for the gate.
+                // Whatever stands there is meant for the gate. Of somebody who is not known, on a
+                // route that only observes, there is nothing that it could prolong.
+                Ok(value) if json::at(&value, pointer).is_some() && self.who.is_none() => {
+                    Inspected::Consume
+                }
                 Ok(value) if json::at(&value, pointer).is_some() => {
                     match self.prove_again(Presented::Renewal(&value)).await {
-                        // Where nobody can tell, the session lives on as before.
-                        Ok(()) | Err(CloseReason::TryAgain) => Inspected::Consume,
+                        // Where nobody can tell, or is asked, the session lives on as before.
+                        Ok(()) | Err(CloseReason::TooMany | CloseReason::TryAgain) => {
+                            Inspected::Consume
+                        }
                         Err(reason) => Inspected::Close(reason),
                     }
                 }
@@ -114,8 +120,9 @@ impl Inspector for Again {
                 Err(reason) => Inspected::Close(reason),
             };
         }
-        self.stranger.count_denial(&MALFORMED);
-        Inspected::Close(CloseReason::Denied)
+        let denial = self.stranger.malformed();
+        self.stranger.count_denial(&denial);
+        Inspected::Close(CloseReason::of_message(&denial))
     }
 }
 

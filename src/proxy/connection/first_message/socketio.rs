@@ -9,7 +9,7 @@ use crate::gate::denial::{Denial, Refusal};
 use crate::gate::first_message::Presented;
 use crate::policy::Policy;
 use crate::policy::first_message::Member;
-use crate::proxy::connection::first_message::{Ended, MALFORMED, Seat, Stranger, later, within};
+use crate::proxy::connection::first_message::{Ended, Seat, Stranger, later, within};
 use crate::proxy::record::Outcome;
 use crate::proxy::websocket::{Behind, Opened};
 use crate::session::{CloseReason, SessionId};
@@ -41,7 +41,7 @@ pub(super) async fn introduce(
     let policy = shared.policy();
     let judged = match &event.credentials {
         Ok(auth2) => stranger.judge(&policy, Presented::Auth2(auth2)).await,
-        Err(_) => Err(stranger.deny(MALFORMED)),
+        Err(_) => Err(stranger.deny(stranger.malformed())),
     };
     let (permit, record) = match judged {
         Ok(admitted) => admitted,
@@ -84,12 +84,13 @@ pub(super) async fn introduce(
         .await
 }
 
-/// What the server itself would answer. Its clients know 401 only: they stop and do not try again.
+/// What the server itself would answer. Its clients know 401 only: they stop and do not try again. So
+/// whoever may come again is told something else.
 fn answer(denial: &Denial, policy: &Policy) -> Value {
-    let (rc, rm) = if denial.status() == 503 {
-        (503, "Service Unavailable")
-    } else {
-        (401, "Unauthorized")
+    let (rc, rm) = match denial.status() {
+        429 => (429, "Too Many Requests"),
+        503 => (503, "Service Unavailable"),
+        _ => (401, "Unauthorized"),
     };
     let blamed = denial
         .authenticator()

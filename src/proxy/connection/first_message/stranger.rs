@@ -9,7 +9,7 @@ use crate::gate::denial::Denial;
 use crate::gate::first_message::{Entrance, Occasion, Presented};
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
-use crate::gate::{self, Decision};
+use crate::gate::{self, Decision, throttle};
 use crate::policy::Policy;
 use crate::policy::route::Route;
 use crate::proxy::Worker;
@@ -56,11 +56,13 @@ impl Stranger {
         occasion: Occasion,
     ) -> Result<(Permit<'m>, Record<'m>), (Denial, Record<'m>)> {
         let now = clock::now();
+        let decision = gate::decide_message(policy, &self.entrance, presented, occasion, now).await;
         let Decision {
             route,
             lookups,
+            failed: _,
             outcome,
-        } = gate::decide_message(policy, &self.entrance, presented, occasion, now).await;
+        } = throttle::count(policy, self.who.client, decision, now);
         let record = self.record(route.as_ref().unwrap_or(&self.route));
         match outcome {
             Ok(permit) => {
@@ -72,6 +74,13 @@ impl Stranger {
                 Err((denial, record))
             }
         }
+    }
+
+    /// What is answered to a message in which no credential can be. It counts as a bad one.
+    pub(super) fn malformed(&self) -> Denial {
+        let policy = self.worker.shared.policy();
+        let (client, nobody) = (self.who.client, gate::Failed::new());
+        throttle::count_denial(&policy, client, MALFORMED, &nobody, clock::now())
     }
 
     /// Records a denial that nobody had to judge.
@@ -172,8 +181,8 @@ impl Stranger {
                 Some(CloseReason::ProtocolError)
             }
             Ended::Unmet(Unmet::Unexpected) => {
-                self.deny(MALFORMED);
-                Some(CloseReason::Denied)
+                let denial = self.deny(self.malformed());
+                Some(CloseReason::of_message(&denial))
             }
             Ended::Unmet(Unmet::UpstreamGone) => {
                 let record = self.record(&self.route);

@@ -266,6 +266,24 @@ async fn the_last_good_set_serves_until_it_is_too_old() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_set_younger() {
+    let idp = Idp::answering([set(&["RS256"]), DOWN]);
+    let jwt = verifier(&idp);
+    let keys = jwt.remote_keys().unwrap();
+    keys.refresh(after(7200)).await;
+    let proof = jwt.check(token("RS256").as_bytes(), after(7200)).unwrap();
+    keys.refresh(after(7200)).await;
+    // A little is a matter of who looked at the clock first.
+    assert!(jwt.holds(&proof, after(7190)));
+    assert!(
+        !jwt.holds(&proof, after(3600)),
+        "as old as it may be, or more"
+    );
+    assert!(keys.is_due(NOW), "it is fetched at once");
+    assert_eq!(judge(&jwt, &token("RS256"), NOW).await, "unavailable");
+}
+
+#[tokio::test]
 async fn a_set_is_taken_over_by_a_verifier_of_the_same_place() {
     let idp = Idp::answering([set(&["RS256"])]);
     let jwt = verifier(&idp);

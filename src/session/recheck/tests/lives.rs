@@ -163,8 +163,10 @@ fn a_refuted_verdict_is_not_remembered() {
     let user = scene.user();
     let authenticator = find(&scene.policy, "users").unwrap().0;
     let credential = Credential::single(user.token.as_bytes());
+    let policy = Arc::clone(&scene.policy);
     let ask = |now| {
-        testing::block_on(authenticator.authenticate(&credential, [127, 0, 0, 1].into(), now)).0
+        let asker = policy.asker([127, 0, 0, 1].into());
+        testing::block_on(authenticator.authenticate(&credential, &asker, now)).0
     };
     scene.users.set(&user.token, "-4", None);
     assert!(matches!(ask(scene.now()), Outcome::Verified(_)), "for 20 s");

@@ -2,8 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn limiter(count: u32, per: Duration) -> Limiter {
-    Limiter::new(Rate { count, per }, LimitBy::ClientIp)
+fn limiter(count: u32, per: Duration) -> Counts {
+    Counts::new(Rate { count, per }, WhenFull::Share)
+}
+
+fn forgetful(count: u32, per: Duration) -> Counts {
+    Counts::new(Rate { count, per }, WhenFull::Forget)
 }
 
 const fn at(millis: u64) -> Steady {
@@ -12,7 +16,7 @@ const fn at(millis: u64) -> Steady {
 }
 
 /// How many of these arrivals of one key pass.
-fn passing(limiter: &Limiter, arrivals: impl IntoIterator<Item = u64>) -> usize {
+fn passing(limiter: &Counts, arrivals: impl IntoIterator<Item = u64>) -> usize {
     let key = limiter.key("a");
     let passed = arrivals
         .into_iter()
@@ -107,6 +111,99 @@ fn a_full_table_lets_nobody_through_uncounted_and_forgets_nobody() {
     // When its half is the older one, it is still counted, though there is no new place for it.
     let later = 60 * 60 * 1000 - 1;
     assert!(one.admit(known, at(later)).is_err());
+}
+
+#[test]
+fn where_those_of_long_ago_are_forgotten_the_new_ones_are_as_good_as_any() {
+    let one = forgetful(1, Duration::from_hours(1));
+    let early = one.key("early");
+    assert!(one.admit(early, at(0)).is_ok());
+    for other in 0..MOST_KEYS {
+        assert!(one.admit(one.key(other), at(1)).is_ok());
+    }
+    // A half is not enough to be forgotten, and looking is no use of it.
+    assert!(one.check(early, at(1)).is_err());
+    let flood = 3 * MOST_KEYS;
+    for other in MOST_KEYS..flood {
+        assert_eq!(one.check(one.key(other), at(2)), Ok(()), "{other}");
+        assert!(one.admit(one.key(other), at(2)).is_ok(), "{other}");
+        assert!(one.admit(one.key(other), at(2)).is_err(), "{other}");
+    }
+    assert_eq!(one.check(early, at(2)), Ok(()), "is forgotten by now");
+    assert!(one.len() <= 2 * MOST_KEYS, "{}", one.len());
+    // Whoever is here again and again is not.
+    let two = forgetful(10, Duration::from_hours(1));
+    let busy = two.key("busy");
+    for other in 0..10 * MOST_KEYS / 2 {
+        if other % (MOST_KEYS / 2) == 0 {
+            assert!(two.admit(busy, at(0)).is_ok(), "{other}");
+        }
+        let _ = two.admit(two.key(other), at(0));
+    }
+    assert!(two.admit(busy, at(0)).is_err());
+}
+
+#[test]
+fn looking_uses_nothing_and_tells_the_same() {
+    let three = forgetful(3, Duration::from_secs(3));
+    let key = three.key("a");
+    for _ in 0..3 {
+        for _ in 0..10 {
+            assert_eq!(three.check(key, at(0)), Ok(()));
+        }
+        assert_eq!(three.admit(key, at(0)), Ok(()));
+    }
+    for millis in [0, 400, 999] {
+        let told = three.check(key, at(millis));
+        let wait = Duration::from_millis(1000 - millis);
+        assert_eq!(told, Err(Exhausted { retry_after: wait }));
+        assert_eq!(told, three.admit(key, at(millis)));
+    }
+    assert_eq!(three.check(key, at(1000)), Ok(()));
+    assert_eq!(three.len(), 1);
+    assert_eq!(three.check(three.key("b"), at(1000)), Ok(()));
+    assert_eq!(three.len(), 1, "who is looked for is not kept");
+}
+
+#[test]
+fn what_is_given_back_can_be_used_and_nothing_more() {
+    let two = forgetful(2, Duration::from_secs(1));
+    let key = two.key("a");
+    for _ in 0..100 {
+        assert_eq!(two.admit(key, at(0)), Ok(()));
+        two.refund(key);
+    }
+    two.refund(key);
+    two.refund(two.key("nobody"));
+    assert_eq!(passing(&two, [0; 9]), 2);
+    // In the older half as well.
+    assert_eq!(two.admit(key, at(500)), Ok(()));
+    assert_eq!(two.admit(key, at(500)), wait_of(500));
+    assert!(two.admit(two.key("b"), at(1000)).is_ok(), "turns");
+    two.refund(key);
+    assert_eq!(passing(&two, [1000; 9]), 2);
+}
+
+fn wait_of(millis: u64) -> Result<(), Exhausted> {
+    Err(Exhausted {
+        retry_after: Duration::from_millis(millis),
+    })
+}
+
+#[test]
+fn a_clock_that_is_set_back_gives_nothing_and_takes_no_more_than_everything() {
+    let two = forgetful(2, Duration::from_secs(10));
+    let key = two.key("a");
+    let much_later = 365 * 24 * 60 * 60 * 1000;
+    assert_eq!(passing(&two, [much_later; 3]), 2);
+    assert_eq!(two.admit(key, at(0)), wait_of(5000));
+    assert_eq!(two.check(key, at(0)), wait_of(5000));
+    // And it is forgotten in its time.
+    for second in 0..4 {
+        assert!(two.admit(two.key(second), at(second * 10_000)).is_ok());
+    }
+    assert_eq!(two.check(key, at(30_000)), Ok(()));
+    assert!(two.len() <= 3, "{}", two.len());
 }
 
 proptest! {
