@@ -144,10 +144,17 @@ impl Counts {
         let count = u64::from(self.rate.count);
         let per = millis(self.rate.per);
         let moment = now.as_millis().saturating_mul(count);
-        let latest = moment.saturating_add(per.saturating_mul(count));
+        let everything = per.saturating_mul(count);
+        let latest = moment.saturating_add(everything);
         // One takes the `count`th part of `per`, which in these units is `per` itself. More than
-        // everything is used by nobody, unless the clock was set back.
-        let next = used_until.max(moment).min(latest).saturating_add(per);
+        // everything is used by nobody, unless the clock was set back: by less than `per`, and it is
+        // everything; by more, and it is of a time that never was.
+        let used_until = if used_until > latest.saturating_add(everything) {
+            moment
+        } else {
+            used_until.clamp(moment, latest)
+        };
+        let next = used_until.saturating_add(per);
         if next > latest {
             let wait = (next - latest).div_ceil(count);
             return Err(Exhausted {
