@@ -144,7 +144,8 @@ fn a_question_does_not_carry_what_the_client_has_sent() {
     );
     assert_eq!(answer.status(), 200, "{}", answer.text());
     for (server, idp) in [("introspection", &introspection), ("jwks", &jwks)] {
-        assert_eq!(idp.asked(), 1, "{server}");
+        // The key set may be fetched by the background and for the request.
+        assert!((1..=2).contains(&idp.asked()), "{server}");
         let asked = idp.last();
         let text = format!(
             "{}{}",

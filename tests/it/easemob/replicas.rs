@@ -82,8 +82,12 @@ fn what_others_write_into_the_store_opens_nothing() {
     }
     // Without a secret it works as well, and says what that means.
     let open = replica(&redis, &backend, None);
-    assert!(open.status().to_string().contains("store.redis.secret"));
-    assert!(!again.status().to_string().contains("store.redis.secret"));
+    let says_so = |gate: &Gate| {
+        gate.status()
+            .to_string()
+            .contains("set `store.redis.secret`")
+    };
+    assert!(says_so(&open) && !says_so(&again), "{}", open.status());
 }
 
 #[test]
