@@ -14,8 +14,9 @@ pub(crate) fn configuration(bytes: &[u8]) {
     thread_local! {
         static DIRECTORY: TempDir = tempfile::tempdir().expect("a directory");
     }
-    // YAML breaks lines at carriage returns too, and the end may stand behind the last one.
-    let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
+    // What some version of YAML breaks lines at; the end may stand behind the last one.
+    let breaks = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+    let lines = String::from_utf8_lossy(bytes).split(breaks).count() + 1;
     let loaded = DIRECTORY.with(|directory| {
         let path = directory.path().join("imgate.yaml");
         fs::write(&path, bytes).expect("the file can be written");
