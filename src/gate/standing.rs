@@ -296,4 +296,20 @@ fn as_of(proof: &Proof, now: UnixTime) -> UnixTime {
 }
 
 #[cfg(test)]
+impl Standing {
+    /// What a handshake at `target` with these header lines stands on under a policy.
+    pub(crate) fn of_handshake(policy: &Policy, target: &str, lines: &str, now: UnixTime) -> Self {
+        use crate::gate::{Handshake, decide};
+        use crate::request::testing;
+
+        let bytes = testing::bytes(&format!("GET {target} HTTP/1.1\n{lines}"));
+        let head = testing::head(&bytes);
+        let request = testing::request(&head);
+        let deciding = decide(policy, &request, Handshake::Valid, now);
+        let permit = testing::block_on(deciding).outcome.unwrap().permit();
+        Self::of(&permit, policy, &request)
+    }
+}
+
+#[cfg(test)]
 mod tests;

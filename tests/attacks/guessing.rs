@@ -13,6 +13,7 @@ use crate::support::member::bearer;
 use crate::support::mint::{SA_TOKEN_SECRET, claims, sa_token, sa_token_signed};
 use crate::support::raw::{RawClient, request};
 use crate::support::redis::Redis;
+use crate::support::sources::rust_files;
 use crate::support::wire::Answer;
 use crate::support::{Gate, Recorder};
 
@@ -274,17 +275,8 @@ fn an_admin_token_that_is_nearly_right_is_not_told_from_any_other() {
 /// Secrets are compared by [`imgate::secret`] and by nothing else: `==` ends at the first difference.
 #[test]
 fn a_secret_is_not_compared_byte_by_byte() {
-    let mut files = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut exposed = 0;
-    while let Some(path) = files.pop() {
-        if path.is_dir() {
-            files.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
-            continue;
-        }
+    for path in rust_files("src") {
         let source = fs::read_to_string(&path).unwrap();
         // Unit tests compare what they like.
         let source = source.split("#[cfg(test)]").next().unwrap();

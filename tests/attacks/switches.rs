@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::support::gate::{Builder, binary};
+use crate::support::sources::rust_files;
 use crate::support::{Gate, Recorder, eventually};
 
 const SECRET: &str = "a secret of the switches, made up for the tests";
@@ -195,17 +196,8 @@ fn a_switch_that_weakens_something_is_not_silent() {
 /// Whoever adds a switch says here what it does.
 #[test]
 fn no_switch_is_missing_here() {
-    let mut files = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")];
     let mut switches = BTreeSet::new();
-    while let Some(path) = files.pop() {
-        if path.is_dir() {
-            files.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
-            continue;
-        }
+    for path in rust_files("src/config") {
         let source = fs::read_to_string(&path).unwrap();
         let words = source.split('"').skip(1).step_by(2);
         for word in words.filter(|word| {

@@ -1,31 +1,15 @@
-//! What the documents say of tests: each that they name is there.
+//! What the threat model says of tests: each that it names is there. The table of attacks has tests of its
+//! own for that, beside it.
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// All files with tests.
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && !["target", "node_modules", "corpus"].contains(&&*name) {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
+use super::support::sources::rust_files;
 
 /// Test functions, as `module::name`, with the name of their file as the module, and as `name`.
 fn tests() -> HashSet<String> {
-    let mut files = Vec::new();
-    sources(&Path::new(ROOT).join("tests"), &mut files);
-    sources(&Path::new(ROOT).join("src"), &mut files);
     let mut names = HashSet::new();
-    for file in files {
+    for file in rust_files("tests").into_iter().chain(rust_files("src")) {
         let text = fs::read_to_string(&file).unwrap();
         let module = file.file_stem().unwrap().to_string_lossy().into_owned();
         for (before, after) in text.match_indices("fn ").map(|(at, _)| text.split_at(at)) {
@@ -43,7 +27,7 @@ fn tests() -> HashSet<String> {
     names
 }
 
-/// What stands in backticks in the columns `tests` of a document's tables.
+/// What stands in backticks in the columns `tests` of its tables.
 fn named(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut header = None;
@@ -64,25 +48,17 @@ fn named(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_test_that_a_document_names_is_there() {
+fn every_test_that_the_threat_model_names_is_there() {
     let tests = tests();
-    for (document, least) in [("SECURITY.md", 25), ("tests/attacks/README.md", 60)] {
-        let text = fs::read_to_string(Path::new(ROOT).join(document)).unwrap();
-        let named = named(&text);
-        assert!(named.len() >= least, "{document} names {}", named.len());
-        for path in named {
-            let mut parts = path.rsplit("::");
-            let name = parts.next().unwrap_or_default();
-            let is_there = match parts.next() {
-                Some(module) => {
-                    // As a path of modules, or of the file.
-                    let module = module.rsplit('/').next().unwrap_or_default();
-                    let module = module.trim_end_matches(".rs");
-                    tests.contains(&format!("{module}::{name}"))
-                }
-                None => tests.contains(name),
-            };
-            assert!(is_there, "{document}: there is no test `{path}`");
-        }
+    let named = named(include_str!("../../SECURITY.md"));
+    assert!(named.len() >= 25, "{} are named", named.len());
+    for path in named {
+        let mut parts = path.rsplit("::");
+        let name = parts.next().unwrap_or_default();
+        let is_there = match parts.next() {
+            Some(module) => tests.contains(&format!("{module}::{name}")),
+            None => tests.contains(name),
+        };
+        assert!(is_there, "there is no test `{path}`");
     }
 }

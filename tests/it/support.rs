@@ -19,6 +19,7 @@ pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod redis;
 pub(crate) mod server;
+pub(crate) mod sources;
 pub(crate) mod tls;
 pub(crate) mod volume;
 pub(crate) mod wait;

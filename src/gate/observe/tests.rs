@@ -318,13 +318,7 @@ fn while_it_is_not_known_what_was_revoked_no_credential_passes_that_may_be_good(
 
 /// What a handshake stands on under [`POLICY`].
 fn standing(target: &str, headers: &str) -> Standing {
-    let policy = policy(POLICY);
-    let bytes = testing::bytes(&format!("GET {target} HTTP/1.1\n{headers}"));
-    let head = testing::head(&bytes);
-    let request = testing::request(&head);
-    let deciding = gate::decide(&policy, &request, Handshake::Valid, NOW);
-    let permit = testing::block_on(deciding).outcome.unwrap().permit();
-    Standing::of(&permit, &policy, &request)
+    Standing::of_handshake(&policy(POLICY), target, headers, NOW)
 }
 
 #[test]

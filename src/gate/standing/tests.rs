@@ -60,13 +60,7 @@ fn token() -> String {
 
 /// What a request to `target` with these header lines stands on under [`POLICY`].
 fn admitted(target: &str, headers: &str) -> Standing {
-    let policy = policy(POLICY);
-    let bytes = testing::bytes(&format!("GET {target} HTTP/1.1\n{headers}"));
-    let head = testing::head(&bytes);
-    let request = testing::request(&head);
-    let deciding = gate::decide(&policy, &request, Handshake::Valid, NOW);
-    let permit = testing::block_on(deciding).outcome.unwrap().permit();
-    Standing::of(&permit, &policy, &request)
+    Standing::of_handshake(&policy(POLICY), target, headers, NOW)
 }
 
 fn user() -> Standing {

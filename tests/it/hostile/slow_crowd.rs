@@ -1,6 +1,5 @@
 //! Thousands who take their time, beside some who do not (A10, A37).
 
-use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -135,19 +134,10 @@ fn step(stream: &mut TcpStream, drip: &[u8], sent: &mut usize) -> bool {
     }
 }
 
-/// User and system time of a process, in ticks.
-fn cpu(pid: u32) -> u32 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name before may hold blanks.
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let fields: Vec<_> = fields.split(' ').collect();
-    fields[11].parse::<u32>().unwrap() + fields[12].parse::<u32>().unwrap()
-}
-
 /// Asks on two kept connections at once; the ticks that the gate used.
 #[track_caller]
-fn ask(gate: &Gate, pid: u32) -> u32 {
-    let before = cpu(pid);
+fn ask(gate: &Gate) -> u32 {
+    let before = gate.cpu_ticks();
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -159,7 +149,7 @@ fn ask(gate: &Gate, pid: u32) -> u32 {
             });
         }
     });
-    cpu(pid) - before
+    u32::try_from(gate.cpu_ticks() - before).unwrap()
 }
 
 #[test]
@@ -173,13 +163,13 @@ fn five_thousand_slow_clients_do_not_cost_the_good_ones() {
         .start();
     let connections = || gate.metrics().value("imgate_connections_active", &[]);
     let all = f64::from(u32::try_from(SLOW).unwrap());
-    ask(&gate, gate.pid());
+    ask(&gate);
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
-        let alone = ask(&gate, gate.pid());
+        let alone = ask(&gate);
         let crowd = SlowCrowd::start(gate.address());
         eventually("all have come", || (connections() >= all).then_some(()));
-        let among = ask(&gate, gate.pid());
+        let among = ask(&gate);
         assert!(connections() >= all, "{} are left", connections());
         assert_eq!(crowd.end(), 0, "slow ones that the gate has ended");
         eventually("all have gone", || (connections() < 10.0).then_some(()));
