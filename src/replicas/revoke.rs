@@ -122,19 +122,22 @@ impl Replicas {
         self.outbox
             .lock()
             .insert(id, (entry, Some(clock::steady())));
-        let answer = match self.request(Operation::Publish, &commands).await {
-            Ok(mut answers) => answers.pop(),
+        let answer = self.request(Operation::Publish, &commands).await;
+        // Only what the script says of itself shows that it has written the entry down.
+        let peers = answer.and_then(|mut answers| {
+            let peers = answers.pop().and_then(|answer| self.peers(answer));
+            peers.ok_or(Unshared::Garbled)
+        });
+        match peers {
+            Ok(peers) => Ok(question.gather(peers).await),
             Err(error) => {
                 if let Some((_, sent)) = self.outbox.lock().get_mut(&id) {
                     *sent = None;
                 }
                 self.wanted.notify_one();
-                return Err(error);
+                Err(error)
             }
-        };
-        // It is written down, whoever is there.
-        let peers = answer.and_then(|answer| self.peers(answer));
-        Ok(question.gather(peers.unwrap_or_default()).await)
+        }
     }
 
     pub(super) fn publishing(

@@ -56,6 +56,11 @@ fn alone_for_a_while(gate: &Gate, why: &str, begin: impl FnOnce(), end: impl FnO
     lasting.echo("before");
     let before = warnings(gate, "").len();
     begin();
+    // Whichever of its connections finds out first, requests must have stopped asking the store.
+    eventually("the gate knows that it is alone", || {
+        let lines = warnings(gate, "the shared store is away");
+        (!lines.is_empty()).then_some(())
+    });
     wait_until_up(gate, false);
     // It admits, counts places by itself, and revokes.
     let mut newer = client(gate, "/one", &token).connect();
@@ -135,4 +140,21 @@ fn a_store_that_talks_nonsense_leaves_the_gate_alone() {
             || proxy.is_now(Line::Good),
         );
     }
+}
+
+#[test]
+fn a_revocation_is_not_durable_because_somebody_said_something() {
+    let (redis, sockets) = (Redis::start(), WsBackend::echo());
+    let proxy = Proxy::before(redis.address());
+    let gate = gate(proxy.address(), &sockets).start();
+    wait_until_up(&gate, true);
+    // At once, so that nothing else has found out before.
+    proxy.is_now(Line::Says(b"+OK\r\n"));
+    let revoked = order(&gate, "POST", "/revocations", Some(&json!({ "user": "8" })));
+    assert_eq!(revoked["durable"], false, "{revoked}");
+    proxy.is_now(Line::Good);
+    eventually("it is written down when the store is back", || {
+        let all = redis.run::<Vec<String>>(&["HVALS", "chat:revocations"]);
+        (all.len() == 1).then_some(())
+    });
 }
