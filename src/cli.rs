@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::clock;
+use crate::config;
 use crate::problem::LoadError;
 
 pub mod check;
@@ -60,6 +61,8 @@ enum Command {
         #[command(flatten)]
         args: explain::ExplainArgs,
     },
+    /// Print the JSON Schema of the configuration, for editors and pipelines
+    Schema,
     /// Make credentials for trying a gate out, or take them apart
     Token(token::TokenArgs),
     /// Make application keys
@@ -109,6 +112,10 @@ pub fn main() -> ExitCode {
         Command::Drain { config, args } => with_config(config, |path| drain::drain(path, &args)),
         Command::Explain { config, args } => {
             with_config(config, |path| explain::explain(path, &args))
+        }
+        Command::Schema => {
+            say(config::SCHEMA.trim_end());
+            Exit::Done
         }
         Command::Token(args) => print_result(token::run(&args, &mut io::stdin(), clock::now())),
         Command::Key(args) => print_result(key::run(&args)),

@@ -53,6 +53,12 @@ use files::FileState;
 use findings::Findings;
 use names::Names;
 
+/// The shape of a configuration as a JSON Schema (draft 2020-12), for editors and pipelines.
+///
+/// It says what can be said of form alone; whether names are declared, files are there and routes do
+/// not collide only compiling tells. A test compares it with the decoder.
+pub const SCHEMA: &str = include_str!("config/schema.json");
+
 /// A configuration, as far as it could be decoded, and everything that is wrong with it.
 #[derive(Debug)]
 pub struct Loaded {

@@ -6,6 +6,9 @@
     reason = "a test that cannot go on says where"
 )]
 
+#[path = "config/schema.rs"]
+mod schema;
+
 use std::fs;
 use std::path::Path;
 

@@ -57,6 +57,14 @@ fn printed(output: &Output) -> String {
 }
 
 #[test]
+fn schema_prints_what_an_editor_can_read() {
+    let output = imgate(Path::new("."), &["schema"]);
+    assert_eq!(output.status.code(), Some(DONE));
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(schema["properties"]["routes"].is_object());
+}
+
+#[test]
 fn check_summarises_a_good_configuration() {
     let directory = directory_with("imgate.yaml", &configuration("127.0.0.1:9688"));
     let output = imgate(directory.path(), &["check", "-c", "imgate.yaml"]);
