@@ -57,7 +57,7 @@ fn list(cursor: &Cursor<'_>) -> Option<Vec<Located<String>>> {
         };
         let is_same = |known: &Located<String>| canonical(&known.value) == canonical(&address);
         if addresses.iter().any(is_same) {
-            element.problem("the same address stands above");
+            element.problem("another element above is the same address");
             continue;
         }
         addresses.push(element.locate(address));
@@ -72,7 +72,6 @@ fn canonical(address: &str) -> String {
     }
     match address.rsplit_once(':') {
         Some((host, port)) => {
-            let host = host.strip_suffix('.').unwrap_or(host);
             let port = port.trim_start_matches('0');
             format!("{}:{port}", host.to_ascii_lowercase())
         }
@@ -90,12 +89,13 @@ pub(super) fn balance(fields: &Fields<'_>) -> Located<Balance> {
     }
     let balance = match cursor.as_map() {
         Some(_) => hash(&cursor),
-        None => cursor.word(
-            &[
-                ("least_conn", Balance::LeastConn),
-                ("round_robin", Balance::RoundRobin),
-            ],
-            &[],
+        None => cursor.parsed(
+            "`round_robin`, `least_conn` or `{ hash: subject }`",
+            |word| match word {
+                "least_conn" => Some(Balance::LeastConn),
+                "round_robin" => Some(Balance::RoundRobin),
+                _ => None,
+            },
         ),
     };
     cursor.locate(balance.unwrap_or_default())
@@ -150,7 +150,7 @@ mod tests {
     fn an_address_is_the_same_however_it_is_written() {
         for (one, other, same) in [
             ("10.0.0.1:8080", "10.0.0.1:08080", true),
-            ("im.internal:80", "IM.internal.:80", true),
+            ("im.internal:80", "IM.internal:080", true),
             ("[::1]:80", "[0:0::1]:80", true),
             ("10.0.0.1:8080", "10.0.0.1:8081", false),
             ("im-1:80", "im-2:80", false),

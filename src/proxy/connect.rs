@@ -124,7 +124,67 @@ fn share(end: Instant, is_last: bool) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::config::document::Balance;
+    use crate::policy::upstream::testing::upstream;
+
+    fn nobody() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_name_leads_to_the_record_that_can_be_reached() {
+        // A machine may know it by an address of IPv6 as well, at which nobody listens.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = format!("localhost:{}", listener.local_addr().unwrap().port());
+        let connector = TransportConnector::new(None);
+        let limit = Duration::from_secs(20);
+        open(&connector, &name, limit).await.unwrap();
+        let unknown = open(&connector, "name.invalid:80", limit).await;
+        let error = unknown.expect_err("a name that nobody has");
+        assert!(matches!(error, ConnectError::Resolve(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_fails_goes_on_and_is_remembered() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap().to_string();
+        let bad = nobody();
+        let upstream = upstream(&[&bad, &good], Balance::RoundRobin);
+        let connector = TransportConnector::new(None);
+        for _ in 0..4 {
+            let line = connect(&connector, &upstream, upstream.choose(None)).await;
+            let line = line.unwrap();
+            assert_eq!(*line.load.target().address, *good);
+            let loads: Vec<_> = upstream
+                .targets()
+                .iter()
+                .map(|one| one.in_flight())
+                .collect();
+            assert_eq!(loads, [0, 1], "it counts where it has come to");
+        }
+        let [first, second] = upstream.targets() else {
+            panic!("two");
+        };
+        assert_eq!((first.is_up(), first.failures()), (false, (1, 0)));
+        assert!(second.is_up());
+        drop(listener);
+        let nowhere = connect(&connector, &upstream, upstream.choose(None)).await;
+        let error = nowhere.expect_err("nobody is there");
+        assert!(error.to_string().contains("refused"), "{error}");
+        assert!(upstream.targets().iter().all(|one| !one.is_up()));
+        assert!(
+            upstream
+                .targets()
+                .iter()
+                .map(Arc::as_ref)
+                .all(|one| one.in_flight() == 0)
+        );
+    }
 
     #[test]
     fn an_attempt_leaves_half_of_the_time_to_the_next() {

@@ -1,4 +1,4 @@
-//! WebSockets are spread, counted for as long as they live, and go on to another address as requests do.
+//! Sockets are spread, counted for as long as they live, and go on to another address as requests do.
 
 use super::super::support::Gate;
 use super::super::support::door::Door;
