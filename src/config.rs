@@ -15,6 +15,7 @@ pub mod overrides;
 
 mod admin;
 mod authenticator;
+mod balance;
 mod carrier;
 mod cursor;
 mod findings;

@@ -36,12 +36,12 @@ pub enum Sight {
     Beyond(BTreeSet<SocketAddr>),
 }
 
-/// What is known about an upstream that the gate reaches at loopback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known about an upstream that the gate reaches at loopback; the worst comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    Unknown,
     /// If anybody listens there, then at loopback.
     Loopback,
+    Unknown,
     /// Somebody listens there.
     Beyond(SocketAddr),
 }
@@ -72,10 +72,6 @@ impl Exposure {
 }
 
 fn reaches<'p>(policy: &'p Policy, sight: &Sight) -> Vec<(&'p Upstream, Reach)> {
-    let at_loopback = policy
-        .upstreams()
-        .iter()
-        .filter_map(|upstream| Some((&**upstream, upstream.loopback_port()?)));
     let reach = |port: u16| match sight {
         Sight::NotYet | Sight::Nothing(_) => Reach::Unknown,
         Sight::Beyond(sockets) => sockets
@@ -83,8 +79,10 @@ fn reaches<'p>(policy: &'p Policy, sight: &Sight) -> Vec<(&'p Upstream, Reach)> 
             .find(|socket| socket.port() == port && !is_own(policy, **socket))
             .map_or(Reach::Loopback, |socket| Reach::Beyond(*socket)),
     };
-    at_loopback
-        .map(|(upstream, port)| (upstream, reach(port)))
+    let upstreams = policy.upstreams().iter();
+    upstreams
+        // The worst of its addresses counts.
+        .filter_map(|upstream| Some((&**upstream, upstream.loopback_ports().map(reach).max()?)))
         .collect()
 }
 

@@ -162,8 +162,9 @@ impl Policy {
         let authenticators =
             compiler.authenticators(authenticators, &cache, previous, remote, shared.as_ref());
         compiler.check_lessons(&authenticators, &places, &routes);
-        let all_upstreams = compiler.upstreams(upstreams);
-        let upstreams: HashMap<_, _> = all_upstreams
+        compiler.check_balance(&upstreams, &authenticators, &routes);
+        let upstreams = compiler.upstreams(upstreams, previous);
+        let by_name: HashMap<_, _> = upstreams
             .iter()
             .map(|one| (Arc::clone(&one.name), Arc::clone(one)))
             .collect();
@@ -173,7 +174,7 @@ impl Policy {
         let mut table = RouteTable::default();
         for route in routes {
             let place = route.place.clone();
-            let Some(route) = compiler.route(route, &authenticators, &upstreams, previous) else {
+            let Some(route) = compiler.route(route, &authenticators, &by_name, previous) else {
                 continue;
             };
             let renewal = Route::renewing(&route);
@@ -219,7 +220,7 @@ impl Policy {
             revocations: known,
             apps: apps_of(&authenticators),
             authenticators,
-            upstreams: all_upstreams,
+            upstreams,
             routes: table,
         })
     }
@@ -251,6 +252,7 @@ impl Policy {
         routes.filter_map(move |route| Some((route, route.observing(now)?)))
     }
 
+    /// The servers behind the gate, in file order.
     pub fn upstreams(&self) -> &[Arc<Upstream>] {
         &self.upstreams
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::exposure::{Reach, Sight};
 use crate::policy::Policy;
+use crate::policy::upstream::Upstream;
 use crate::proxy::Shared;
 
 /// Of routes, authenticators and certificates, in file order, and of what is going on.
@@ -44,6 +45,7 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         .chain(certificates)
         .chain(graces)
         .chain(of_backends(shared, &policy))
+        .chain(policy.upstreams().iter().filter_map(|one| of_upstream(one)))
         .chain(of_store(shared))
         .collect()
 }
@@ -87,6 +89,28 @@ fn of_backends(shared: &Shared, policy: &Policy) -> Vec<Value> {
         Some(json!({ "upstream": &*upstream.name, "caveat": caveat }))
     });
     caveats.collect()
+}
+
+fn of_upstream(upstream: &Upstream) -> Option<Value> {
+    let targets = upstream.targets();
+    let left_out: Vec<String> = targets
+        .iter()
+        .filter(|target| !target.is_up())
+        .map(|target| {
+            let problem = target.problem().unwrap_or_default();
+            format!("{} ({problem})", target.address)
+        })
+        .collect();
+    if left_out.is_empty() {
+        return None;
+    }
+    let names = left_out.join(", ");
+    let caveat = if left_out.len() == targets.len() {
+        format!("no address of it is well, so all are tried: {names}")
+    } else {
+        format!("left out until they are well again: {names}")
+    };
+    Some(json!({ "upstream": &*upstream.name, "caveat": caveat }))
 }
 
 fn of_store(shared: &Shared) -> Option<Value> {

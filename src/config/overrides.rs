@@ -52,7 +52,8 @@ impl Overrides {
         }
         if self.require_loopback {
             for upstream in &mut document.upstreams {
-                if loopback::port(&upstream.address.value).is_some() {
+                let mut addresses = upstream.addresses.iter();
+                if addresses.all(|address| loopback::port(&address.value).is_some()) {
                     upstream.on_exposed = OnExposed::Unready;
                 }
             }
@@ -117,7 +118,12 @@ impl Overrides {
                 _ => Err("expected one address for each upstream".to_owned()),
             });
             match found.map(|at| document.upstreams.get_mut(at)) {
-                Ok(Some(upstream)) => upstream.address.value.clone_from(address),
+                Ok(Some(upstream)) => {
+                    upstream.addresses.truncate(1);
+                    if let Some(first) = upstream.addresses.first_mut() {
+                        first.value.clone_from(address);
+                    }
+                }
                 Ok(None) => {}
                 Err(message) => problems.push(of_flag("--upstream", message)),
             }

@@ -7,6 +7,7 @@ use crate::config::document::{
     self, CacheLimits, ClaimPlace, Combine, CredentialForm, Mode, OnExposed,
     Requirement as RequirementDocument,
 };
+use crate::config::loopback;
 use crate::credential::Carrier;
 use crate::policy::authenticator::{Authenticator, AuthenticatorId};
 use crate::policy::first_message::FirstMessage;
@@ -22,6 +23,7 @@ use crate::scheme::learned::Shared;
 use crate::scheme::learner::Learner;
 
 mod asked;
+mod balance;
 
 pub(super) use asked::throttle;
 use asked::{always_proves, limiter};
@@ -68,19 +70,30 @@ impl Compiler<'_> {
         listeners
     }
 
-    pub(super) fn upstreams(&mut self, documents: Vec<document::Upstream>) -> Vec<Arc<Upstream>> {
+    /// In file order. An address that stays keeps its health and its counts.
+    pub(super) fn upstreams(
+        &mut self,
+        documents: Vec<document::Upstream>,
+        previous: Option<&Policy>,
+    ) -> Vec<Arc<Upstream>> {
         let mut upstreams = Vec::with_capacity(documents.len());
         for document in documents {
-            let place = document.address.place.clone();
-            let upstream = Upstream::new(document);
-            if upstream.on_exposed == OnExposed::Unready && upstream.loopback_port().is_none() {
+            let far = document
+                .addresses
+                .iter()
+                .find(|address| loopback::port(&address.value).is_none());
+            if let (OnExposed::Unready, Some(far)) = (document.on_exposed, far) {
                 self.report(
-                    &place,
+                    &far.place,
                     "expected an address at loopback beside `on_exposed: unready`: where others \
                      listen is not for the gate to see",
                 );
             }
-            upstreams.push(Arc::new(upstream));
+            let old = previous.and_then(|policy| {
+                let mut old = policy.upstreams().iter();
+                old.find(|old| old.name == document.name.value)
+            });
+            upstreams.push(Arc::new(Upstream::new(document, old.map(|old| &**old))));
         }
         upstreams
     }

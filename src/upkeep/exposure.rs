@@ -23,7 +23,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         let began = clock::steady();
         let policy = shared.policy();
         let mut upstreams = policy.upstreams().iter();
-        let sight = if upstreams.any(|upstream| upstream.loopback_port().is_some()) {
+        let sight = if upstreams.any(|upstream| upstream.loopback_ports().next().is_some()) {
             // The kernel writes the table while it is read.
             match tokio::task::spawn_blocking(Sight::look).await {
                 Ok(sight) => sight,

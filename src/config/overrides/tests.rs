@@ -53,7 +53,7 @@ fn each_takes_the_place_of_what_is_written() {
     let upstreams: Vec<_> = document
         .upstreams
         .iter()
-        .map(|one| (one.address.value.as_str(), one.on_exposed))
+        .map(|one| (one.addresses[0].value.as_str(), one.on_exposed))
         .collect();
     let expected = [
         ("127.0.0.1:1", OnExposed::Unready),
