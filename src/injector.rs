@@ -274,6 +274,8 @@ fn http_get(path: &str, port: u16) -> Value {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

@@ -151,8 +151,8 @@ async fn serve(
     }
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        address = %request.listen,
-        health = %request.health,
+        address = %address(&listener, request.listen),
+        health = %address(&health, request.health),
         "injector started"
     );
     let (leave, leaving) = watch::channel(false);
@@ -192,6 +192,11 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
         .await
         .map_err(|source| Failure::Bind { address, source })
+}
+
+/// Where it listens, which is for the system to say where port 0 was asked for.
+fn address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
 }
 
 async fn client() -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
