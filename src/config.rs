@@ -12,6 +12,8 @@
 pub mod document;
 pub mod files;
 pub mod overrides;
+#[cfg(feature = "injector")]
+pub mod sidecar;
 
 mod admin;
 mod authenticator;

@@ -33,6 +33,8 @@ pub mod admin;
 pub mod app_health;
 pub mod cli;
 pub mod exposure;
+#[cfg(feature = "injector")]
+pub mod injector;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
@@ -70,6 +72,7 @@ mod layers {
             "app_health",
             "cli",
             "exposure",
+            "injector",
             "log",
             "metrics",
             "proxy",

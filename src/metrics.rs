@@ -26,7 +26,7 @@ use crate::tunnel::Ending;
 mod arrivals;
 mod expiring;
 mod exposure;
-mod families;
+pub(crate) mod families;
 mod guards;
 pub(crate) mod learning;
 mod limits;
