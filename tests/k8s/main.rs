@@ -3,6 +3,9 @@
 //! `scripts/setup-k8s.sh` fetches the programs. What needs the big ones (an API server, containers)
 //! is ignored unless `make k8s` asks for it; all else runs with every other test.
 
+/// The chart and the injector in a real cluster.
+#[cfg(test)]
+mod cluster;
 /// Programs, processes, and a cluster.
 #[cfg(test)]
 mod support;
