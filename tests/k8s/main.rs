@@ -1,0 +1,8 @@
+//! Kubernetes: the chart, the injector, a real cluster around them, and the image.
+//!
+//! `scripts/setup-k8s.sh` fetches the programs. What needs the big ones (an API server, containers)
+//! is ignored unless `make k8s` asks for it; all else runs with every other test.
+
+/// Programs, processes, and a cluster.
+#[cfg(test)]
+mod support;

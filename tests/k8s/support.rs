@@ -1,0 +1,6 @@
+//! What these tests stand on.
+
+#[path = "../it/support/wait.rs"]
+pub(crate) mod wait;
+
+pub(crate) mod tools;
