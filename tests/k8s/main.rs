@@ -6,3 +6,7 @@
 /// Programs, processes, and a cluster.
 #[cfg(test)]
 mod support;
+
+/// The chart: rendered, validated, and its rules tried.
+#[cfg(test)]
+mod chart;

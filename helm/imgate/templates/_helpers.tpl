@@ -93,6 +93,12 @@ podAntiAffinity:
             {{- include "imgate.selector" . | nindent 12 }}
 {{- end }}
 
+{{/* An address to listen at. Takes (list host port). */}}
+{{- define "imgate.address" -}}
+{{- $host := index . 0 -}}
+{{- printf (contains ":" $host | ternary "[%s]:%d" "%s:%d") $host (index . 1 | int) -}}
+{{- end }}
+
 {{/* Whether the second lock is there. */}}
 {{- define "imgate.policy" -}}
 {{- $enabled := toString .Values.validatingAdmissionPolicy.enabled -}}
