@@ -14,6 +14,7 @@ pub mod files;
 
 mod admin;
 mod authenticator;
+mod balance;
 mod carrier;
 mod cursor;
 mod findings;

@@ -39,6 +39,7 @@ pub(crate) mod sizes;
 mod store;
 mod tables;
 mod tls;
+mod upstreams;
 
 use families::Families;
 pub use guards::{Gauged, OpenSession};
@@ -106,6 +107,7 @@ pub struct Metrics {
     sizes: sizes::Sizes,
     tables: tables::Tables,
     pub store: StoreMetrics,
+    upstreams: upstreams::Upstreams,
     operator: Operator,
     unauthenticated: IntGauge,
     /// Series that a request finds by one look-up.
@@ -206,6 +208,7 @@ impl Metrics {
             sizes: sizes::Sizes::new(&new)?,
             tables: tables::Tables::new(&new)?,
             store: StoreMetrics::new(&new)?,
+            upstreams: upstreams::Upstreams::new(&new)?,
             operator: Operator::new(&new)?,
             unauthenticated: new.gauge(
                 "unauthenticated_sockets",
@@ -246,6 +249,7 @@ impl Metrics {
         self.observing.show(policy, clock::now());
         self.sizes.show(clients);
         self.tables.show(policy, registry);
+        self.upstreams.show(policy);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)

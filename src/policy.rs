@@ -89,6 +89,8 @@ pub struct Policy {
     /// What was revoked while the gate ran; the same in every policy of the process.
     pub revocations: Arc<Revocations>,
     authenticators: Vec<Arc<Authenticator>>,
+    /// In file order.
+    upstreams: Vec<Arc<Upstream>>,
     /// The app keys of all authenticators.
     apps: HashSet<Arc<str>>,
     routes: RouteTable,
@@ -160,9 +162,11 @@ impl Policy {
         let authenticators =
             compiler.authenticators(authenticators, &cache, previous, remote, shared.as_ref());
         compiler.check_lessons(&authenticators, &places, &routes);
-        let upstreams: HashMap<_, _> = upstreams
-            .into_iter()
-            .map(|one| (Arc::clone(&one.name.value), Arc::new(Upstream::new(one))))
+        compiler.check_balance(&upstreams, &authenticators, &routes);
+        let upstreams = compile::upstreams(upstreams, previous);
+        let by_name: HashMap<_, _> = upstreams
+            .iter()
+            .map(|one| (Arc::clone(&one.name), Arc::clone(one)))
             .collect();
 
         let listeners = compiler.listeners(listeners, previous);
@@ -170,7 +174,7 @@ impl Policy {
         let mut table = RouteTable::default();
         for route in routes {
             let place = route.place.clone();
-            let Some(route) = compiler.route(route, &authenticators, &upstreams, previous) else {
+            let Some(route) = compiler.route(route, &authenticators, &by_name, previous) else {
                 continue;
             };
             let renewal = Route::renewing(&route);
@@ -216,6 +220,7 @@ impl Policy {
             revocations: known,
             apps: apps_of(&authenticators),
             authenticators,
+            upstreams,
             routes: table,
         })
     }
@@ -245,6 +250,11 @@ impl Policy {
     pub fn observing(&self, now: UnixTime) -> impl Iterator<Item = (&Arc<Route>, UnixTime)> {
         let routes = self.routes.all().iter();
         routes.filter_map(move |route| Some((route, route.observing(now)?)))
+    }
+
+    /// The servers behind the gate, in file order.
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
     }
 
     pub fn authenticators(&self) -> &[Arc<Authenticator>] {

@@ -37,6 +37,8 @@ mod arrival;
 mod buffer;
 #[doc(hidden)]
 pub mod carrier;
+pub(crate) mod check;
+mod connect;
 mod connection;
 mod crowd;
 pub mod drain;

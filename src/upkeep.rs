@@ -17,6 +17,7 @@ use crate::reload::{Reloader, keeper};
 mod key_sets;
 mod observing;
 mod rechecks;
+mod upstreams;
 
 /// How late a session may be ended after its time is up.
 const SWEEP_EVERY: Duration = Duration::from_millis(200);
@@ -50,6 +51,7 @@ impl BackgroundService for Upkeep {
         tokio::spawn(rechecks::keep(Arc::clone(&self.shared)));
         tokio::spawn(key_sets::keep(Arc::clone(&self.shared)));
         tokio::spawn(observing::keep(Arc::clone(&self.shared)));
+        tokio::spawn(upstreams::keep(Arc::clone(&self.shared)));
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.shared.set_ready();

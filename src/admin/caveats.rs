@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::clock;
 use crate::policy::Policy;
+use crate::policy::upstream::Upstream;
 use crate::proxy::Shared;
 
 /// Of routes, authenticators and certificates, in file order, and of what is going on.
@@ -42,6 +43,7 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         .chain(key_sets)
         .chain(certificates)
         .chain(graces)
+        .chain(policy.upstreams().iter().filter_map(|one| of_upstream(one)))
         .chain(of_store(shared))
         .collect()
 }
@@ -63,6 +65,28 @@ fn of_clock() -> Option<Value> {
     #[cfg(not(debug_assertions))]
     let caveat = None;
     caveat
+}
+
+fn of_upstream(upstream: &Upstream) -> Option<Value> {
+    let targets = upstream.targets();
+    let left_out: Vec<String> = targets
+        .iter()
+        .filter(|target| !target.is_up())
+        .map(|target| {
+            let problem = target.problem().unwrap_or_default();
+            format!("{} ({problem})", target.address)
+        })
+        .collect();
+    if left_out.is_empty() {
+        return None;
+    }
+    let names = left_out.join(", ");
+    let caveat = if left_out.len() == targets.len() {
+        format!("no address of it is well, so all are tried: {names}")
+    } else {
+        format!("left out until they are well again: {names}")
+    };
+    Some(json!({ "upstream": &*upstream.name, "caveat": caveat }))
 }
 
 fn of_store(shared: &Shared) -> Option<Value> {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cli::{Exit, complain, complain_about, say};
 use crate::clock::{self, UnixTime};
@@ -12,7 +13,6 @@ use crate::policy::first_message::Form;
 use crate::policy::requirement::Requirement;
 use crate::policy::route::Route;
 use crate::policy::tls::Tls;
-use crate::policy::upstream::Upstream;
 use crate::principal::Claim;
 use crate::reload::{self, Loaded};
 use crate::replicas;
@@ -63,8 +63,10 @@ fn probe(policy: &Policy) -> Exit {
         let mut seen = HashSet::new();
         for upstream in policy.routes().all().iter().map(|route| &route.upstream) {
             if seen.insert(&upstream.name) {
-                let what = format!("upstream {} ({})", upstream.name, upstream.address);
-                report(what, connect(upstream).await);
+                for address in upstream.addresses() {
+                    let what = format!("upstream {} ({address})", upstream.name);
+                    report(what, connect(address, upstream.connect_timeout).await);
+                }
             }
         }
         for authenticator in policy.authenticators() {
@@ -84,9 +86,9 @@ fn probe(policy: &Policy) -> Exit {
     if all_there { Exit::Done } else { Exit::Failed }
 }
 
-async fn connect(upstream: &Upstream) -> Result<(), String> {
-    let connect = tokio::net::TcpStream::connect(&*upstream.address);
-    match tokio::time::timeout(upstream.connect_timeout, connect).await {
+async fn connect(address: &str, limit: Duration) -> Result<(), String> {
+    let connect = tokio::net::TcpStream::connect(address);
+    match tokio::time::timeout(limit, connect).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no connection in time".to_owned()),
@@ -173,6 +175,9 @@ fn route_line(policy: &Policy, route: &Route, now: UnixTime) -> String {
     };
     format!(
         "{} ({host}{}, {methods}{tls}{limit}{observe}): {require} -> {} ({})",
-        route.name, route.pattern, upstream.name, upstream.address
+        route.name,
+        route.pattern,
+        upstream.name,
+        upstream.place()
     )
 }

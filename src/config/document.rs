@@ -24,9 +24,11 @@ use crate::scheme::{
 use crate::secret::{Digest, Secret};
 
 mod asked;
+mod balance;
 mod store;
 
 pub use asked::{ClaimPlace, ClaimRule, Limit, LimitBy};
+pub use balance::{Balance, HealthRule};
 pub use store::{RedisStore, Store};
 
 /// A whole configuration.
@@ -105,8 +107,12 @@ impl fmt::Debug for Tls {
 #[derive(Debug)]
 pub struct Upstream {
     pub name: Located<Arc<str>>,
-    /// `host:port`; the host is a name or an IP address.
-    pub address: Located<String>,
+    /// `host:port` each; the host is a name or an IP address. Never empty, and no two are the same.
+    pub addresses: Vec<Located<String>>,
+    /// How requests are spread over them.
+    pub balance: Located<Balance>,
+    /// How they are asked whether they are well; `None` asks only those that could not be reached.
+    pub health: Option<HealthRule>,
     pub connect_timeout: Duration,
     pub response_timeout: Duration,
     pub handshake_timeout: Duration,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::cursor::{Cursor, Keys, NAME};
 use super::document::{Listener, Upstream};
-use super::{spelling, tls};
+use super::{balance, spelling, tls};
 
 pub(super) fn listeners(section: &Cursor<'_>) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
@@ -45,11 +45,14 @@ const LISTENER: Keys = Keys {
 const UPSTREAM: Keys = Keys {
     known: &[
         "address",
+        "addresses",
+        "balance",
         "connect_timeout",
         "handshake_timeout",
+        "health",
         "response_timeout",
     ],
-    later: &["addresses", "balance"],
+    later: &[],
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -110,13 +113,13 @@ fn upstream(name: &str, cursor: &Cursor<'_>) -> Option<Upstream> {
     let connect_timeout = timeout("connect_timeout", SECOND);
     let response_timeout = timeout("response_timeout", SECOND * 60);
     let handshake_timeout = timeout("handshake_timeout", SECOND * 10);
-    if fields.has("addresses") && !fields.has("address") {
-        return None;
-    }
-    let address = fields.required("address")?;
+    let health = fields.optional("health", balance::health);
+    let balance = balance::balance(&fields);
     Some(Upstream {
         name: cursor.locate(Arc::from(name)),
-        address: address.locate(address.host_port()?),
+        addresses: balance::addresses(&fields)?,
+        balance,
+        health,
         connect_timeout,
         response_timeout,
         handshake_timeout,

@@ -175,6 +175,11 @@ impl<'r> Permit<'r> {
         Self { claims, ..self }
     }
 
+    /// The verified user, where there is one.
+    pub fn subject(&self) -> Option<&str> {
+        self.admission.as_ref()?.principal.subject.as_deref()
+    }
+
     /// Stands for the user and the device type; `None` where nobody is named.
     pub fn claim_key(&self) -> Option<ClaimKey> {
         let admission = self.admission.as_ref()?;

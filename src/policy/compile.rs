@@ -22,9 +22,11 @@ use crate::scheme::learned::Shared;
 use crate::scheme::learner::Learner;
 
 mod asked;
+mod balance;
 
 pub(super) use asked::throttle;
 use asked::{always_proves, limiter};
+pub(super) use balance::upstreams;
 
 /// Compiles elements and writes down what is wrong with them.
 pub(super) struct Compiler<'a> {

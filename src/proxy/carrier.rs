@@ -12,8 +12,8 @@ use pingora::protocols::Stream;
 
 use crate::policy::upstream::Upstream;
 use crate::proxy::buffer::Leftover;
+use crate::proxy::connect::ConnectError;
 use crate::proxy::exchange::{Carried, Exchange, Failure, Next};
-use crate::proxy::pool::ConnectError;
 use crate::wire::head::Version;
 
 /// Carries permitted requests in the exchange's stead.

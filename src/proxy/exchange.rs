@@ -16,10 +16,11 @@ use pingora::protocols::Stream;
 use crate::gate::permit::Permit;
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
 use crate::proxy::buffer::{BUFFER_BYTES, Leftover};
+use crate::proxy::connect::{ConnectError, Line, connect};
 use crate::proxy::drain::Drain;
 use crate::proxy::io::{WRITE_STALL, flush, write_all};
 use crate::proxy::pieces::Pieces;
-use crate::proxy::pool::{self, ConnectError};
+use crate::proxy::pool;
 use crate::proxy::pump::{Pump, PumpError};
 use crate::proxy::received::Received;
 use crate::proxy::tap::{Listen, Tap};
@@ -135,12 +136,12 @@ pub(crate) async fn run(mut exchange: Exchange<'_, '_>) -> Result<Carried, Failu
         watch.stop();
     }
     let started = exchange.started;
-    let (upstream, answer) = send(&mut exchange, &mut upload, &mut watch, body).await?;
+    let (line, answer) = send(&mut exchange, &mut upload, &mut watch, body).await?;
     let upstream_time = started.elapsed();
     let next_request = Leftover::copy_of(next_request);
     relay(
         exchange,
-        upstream,
+        line,
         &answer,
         upload,
         watch,
@@ -156,31 +157,36 @@ async fn send(
     upload: &mut Pump,
     watch: &mut Watch,
     body: &[u8],
-) -> Result<(Stream, Received), Failure> {
-    let route_upstream = &exchange.permit.route.upstream;
+) -> Result<(Line, Received), Failure> {
+    let permit = exchange.permit;
+    let route_upstream = &permit.route.upstream;
+    let choice = route_upstream.choose(permit.subject());
     // Repeating a request is safe if it changes nothing, or if it cannot have been understood.
     let repeatable = matches!(
         exchange.method,
         "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
     ) || (!exchange.framing.is_empty() && body.is_empty());
-    if let Some(mut stream) = pool::reuse(route_upstream) {
+    if let Some(mut stream) = pool::reuse(&choice.target().address) {
         match attempt(exchange, &mut stream, upload, watch, body).await {
-            Ok(answer) => return Ok((stream, answer)),
+            Ok(answer) => {
+                let load = choice.settle();
+                return Ok((Line { stream, load }, answer));
+            }
             Err(Attempt::Stale) if repeatable && upload.is_untouched() => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let mut stream = pool::connect(exchange.connector, route_upstream)
+    let mut line = connect(exchange.connector, route_upstream, choice)
         .await
         .map_err(Failure::Connect)?;
-    let answer = attempt(exchange, &mut stream, upload, watch, body).await?;
-    Ok((stream, answer))
+    let answer = attempt(exchange, &mut line.stream, upload, watch, body).await?;
+    Ok((line, answer))
 }
 
 /// Sends the answer on, whole.
 async fn relay(
     exchange: Exchange<'_, '_>,
-    mut upstream: Stream,
+    line: Line,
     answer: &Received,
     mut upload: Pump,
     mut watch: Watch,
@@ -200,6 +206,11 @@ async fn relay(
         started,
         ..
     } = exchange;
+    // The address counts the exchange to its end.
+    let Line {
+        stream: mut upstream,
+        load,
+    } = line;
     let head = parse(answer.bytes())?;
     let (status, head_len) = (head.status, head.len);
     let framing = response_framing(&head, method)
@@ -255,7 +266,7 @@ async fn relay(
     tether.end(ended.is_ok());
     let upload_ended = ended.map_err(|()| cut(status, &upload, &download))?;
     if upstream_stays && upload_ended && upstream_silent && !download.has_leftover() {
-        pool::keep(&permit.route.upstream, upstream);
+        pool::keep(&load.target().address, upstream);
     }
     let next = if keep_alive && upload_ended {
         // The bytes behind the request are in one of three places, wherever its end was found.

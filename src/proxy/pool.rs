@@ -3,9 +3,6 @@
 //! Each worker is one thread, so its list needs no lock, and a connection never changes threads.
 
 use std::cell::RefCell;
-use std::error::Error;
-use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,15 +10,10 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
-use pingora::connectors::TransportConnector;
-use pingora::prelude::{HttpPeer, timeout};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use crate::policy::upstream::Upstream;
-use crate::proxy::keepalive;
-
-/// Idle connections that are kept per upstream and worker.
+/// Idle connections that are kept per address and worker.
 const KEPT: usize = 128;
 /// How long; shorter than what common servers allow, so that they seldom close first.
 const IDLE: Duration = Duration::from_secs(15);
@@ -37,34 +29,11 @@ struct Idle {
     since: Instant,
 }
 
-/// Why no connection to an upstream could be had.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    #[error("cannot resolve the upstream's host name")]
-    Resolve(#[source] io::Error),
-    #[error("cannot connect to the upstream: {}", cause(.0))]
-    Connect(Box<pingora::Error>),
-    #[error("connecting to the upstream takes too long")]
-    Timeout,
-}
-
-/// What the system says, which is what an operator can do something about.
-fn cause(error: &pingora::Error) -> String {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error.root_cause());
-    while let Some(one) = cause {
-        if let Some(io) = one.downcast_ref::<io::Error>() {
-            return io.to_string();
-        }
-        cause = one.source();
-    }
-    error.etype().as_str().to_owned()
-}
-
 /// An idle connection that still looks alive. It may prove stale all the same.
-pub(crate) fn reuse(upstream: &Upstream) -> Option<Stream> {
+pub(crate) fn reuse(address: &Arc<str>) -> Option<Stream> {
     IDLE_CONNECTIONS.with(|lists| {
         let mut lists = lists.try_borrow_mut().ok()?;
-        let list = list_of(&mut lists, upstream)?;
+        let list = list_of(&mut lists, address)?;
         while let Some(mut idle) = list.pop() {
             if is_quiet_now(&mut idle.stream) {
                 return Some(idle.stream);
@@ -75,7 +44,7 @@ pub(crate) fn reuse(upstream: &Upstream) -> Option<Stream> {
 }
 
 /// Keeps a connection on which everything was read and written.
-pub(crate) fn keep(upstream: &Upstream, stream: Stream) {
+pub(crate) fn keep(address: &Arc<str>, stream: Stream) {
     IDLE_CONNECTIONS.with(|lists| {
         let Ok(mut lists) = lists.try_borrow_mut() else {
             return;
@@ -84,21 +53,21 @@ pub(crate) fn keep(upstream: &Upstream, stream: Stream) {
             stream,
             since: Instant::now(),
         };
-        match list_of(&mut lists, upstream) {
+        match list_of(&mut lists, address) {
             Some(list) if list.len() < KEPT => list.push(idle),
             Some(_) => {}
-            None => lists.push((Arc::clone(&upstream.address), vec![idle])),
+            None => lists.push((Arc::clone(address), vec![idle])),
         }
     });
 }
 
 fn list_of<'l>(
     lists: &'l mut [(Arc<str>, Vec<Idle>)],
-    upstream: &Upstream,
+    address: &Arc<str>,
 ) -> Option<&'l mut Vec<Idle>> {
     lists
         .iter_mut()
-        .find(|(address, _)| *address == upstream.address)
+        .find(|(known, _)| known == address)
         .map(|(_, list)| list)
 }
 
@@ -114,39 +83,6 @@ pub(crate) fn reap() -> usize {
         lists.retain(|(_, list)| !list.is_empty());
         lists.iter().map(|(_, list)| list.len()).sum()
     })
-}
-
-/// Opens a connection; resolving and connecting share the upstream's `connect_timeout`.
-///
-/// A host name is resolved every time, so a changed address is used at once and nothing is kept
-/// beyond what the system's resolver keeps.
-pub(crate) async fn connect(
-    connector: &TransportConnector,
-    upstream: &Upstream,
-) -> Result<Stream, ConnectError> {
-    let connect = async {
-        let addresses: Vec<SocketAddr> = match upstream.address.parse() {
-            Ok(address) => vec![address],
-            Err(_) => tokio::net::lookup_host(&*upstream.address)
-                .await
-                .map_err(ConnectError::Resolve)?
-                .collect(),
-        };
-        let mut last = ConnectError::Resolve(io::ErrorKind::NotFound.into());
-        for address in addresses {
-            let mut peer = HttpPeer::new(address, false, String::new());
-            peer.options.tcp_keepalive = Some(keepalive::of_upstream());
-            match connector.new_stream(&peer).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = ConnectError::Connect(error),
-            }
-        }
-        Err(last)
-    };
-    // Boxed: connecting is rare, and its state is nine times that of the exchange around it.
-    timeout(upstream.connect_timeout, Box::pin(connect))
-        .await
-        .unwrap_or(Err(ConnectError::Timeout))
 }
 
 /// Neither closed nor sending: an upstream has nothing to say before it is asked.
@@ -182,17 +118,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_upstream_has_no_more_idle_connections_than_are_kept() {
-        let upstream = Upstream {
-            name: Arc::from("im"),
-            address: Arc::from("127.0.0.1:1"),
-            connect_timeout: IDLE,
-            response_timeout: IDLE,
-            handshake_timeout: IDLE,
-        };
+        let address = Arc::from("127.0.0.1:1");
         let mut far = Vec::new();
         for _ in 0..KEPT + 50 {
             let (near, other) = tokio::io::duplex(16);
-            keep(&upstream, Box::new(near));
+            keep(&address, Box::new(near));
             far.push(other);
         }
         assert_eq!(reap(), KEPT);

@@ -11,10 +11,10 @@ use pingora::protocols::Stream;
 
 use crate::gate::permit::Permit;
 use crate::proxy::answer_head::{self, AnswerHead, AnswerLines};
+use crate::proxy::connect::{Line, connect};
 use crate::proxy::exchange::{ANSWER_LIMITS, Carried, Failure, Next, parse};
 use crate::proxy::io::{WRITE_STALL, write_all};
 use crate::proxy::pieces::Pieces;
-use crate::proxy::pool;
 use crate::proxy::pump::Pump;
 use crate::proxy::received::Received;
 use crate::proxy::syntax;
@@ -32,7 +32,7 @@ pub(crate) enum Handshaken {
 
 /// An upstream that speaks WebSocket now.
 pub(crate) struct Switched {
-    pub(crate) stream: Stream,
+    pub(crate) line: Line,
     /// Frames that came in the same segments as the head.
     pub(crate) early: Vec<u8>,
     /// The 101 for the client.
@@ -41,7 +41,7 @@ pub(crate) struct Switched {
 
 /// An upstream's refusal.
 pub(crate) struct Declined {
-    stream: Stream,
+    line: Line,
     received: Received,
     upstream_time: Duration,
 }
@@ -68,11 +68,12 @@ pub(crate) async fn handshake(
     let started = Instant::now();
     let whole = async {
         // Never a kept connection: a stale one would cost the client its socket.
-        let mut stream = pool::connect(connector, upstream)
+        let choice = upstream.choose(permit.subject());
+        let mut line = connect(connector, upstream, choice)
             .await
             .map_err(Failure::Connect)?;
         let mut slices = pieces.slices(head, b"");
-        write_all(&mut stream, &mut slices, WRITE_STALL)
+        write_all(&mut line.stream, &mut slices, WRITE_STALL)
             .await
             .map_err(|_| Failure::Upstream("the upstream closed during the handshake"))?;
         let mut received = Received::nothing();
@@ -88,13 +89,13 @@ pub(crate) async fn handshake(
                     let switched = Switched {
                         early,
                         answer: reply,
-                        stream,
+                        line,
                     };
                     return Ok(Handshaken::Switched(switched));
                 }
                 Ok(Some(answer)) if answer.status >= 200 => {
                     return Ok(Handshaken::Declined(Declined {
-                        stream,
+                        line,
                         received,
                         upstream_time: started.elapsed(),
                     }));
@@ -104,7 +105,7 @@ pub(crate) async fn handshake(
                     received.drop_front(len);
                 }
                 Ok(None) => {
-                    if !received.more(&mut stream).await.unwrap_or(false) {
+                    if !received.more(&mut line.stream).await.unwrap_or(false) {
                         return Err(Failure::Upstream(
                             "the upstream closed during the handshake",
                         ));
@@ -250,7 +251,7 @@ impl Declined {
             .await
             .map_err(|_| Failure::Cut { status })?;
         drop(slices);
-        let rest = std::future::poll_fn(|cx| body.poll_pump(cx, &mut self.stream, client));
+        let rest = std::future::poll_fn(|cx| body.poll_pump(cx, &mut self.line.stream, client));
         if !body_is_through(rest).await {
             return Err(Failure::Cut { status });
         }

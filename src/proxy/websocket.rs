@@ -10,6 +10,7 @@ use crate::gate::denial::Denial;
 use crate::gate::permit::Permit;
 use crate::gate::standing::Standing;
 use crate::metrics::OpenSession;
+use crate::proxy::connect::Line;
 use crate::proxy::crowd::Presence;
 use crate::proxy::record::Who;
 use crate::proxy::tether::Governed;
@@ -34,7 +35,7 @@ pub(crate) struct Opened {
 /// What there is behind the two handshakes.
 #[derive(Debug)]
 pub(crate) struct Behind {
-    pub(crate) upstream: Stream,
+    pub(crate) upstream: Line,
     /// Bytes that are here already.
     pub(crate) from_client: Vec<u8>,
     pub(crate) from_upstream: Vec<u8>,
@@ -140,7 +141,7 @@ impl Opened {
 
     /// Lets go of the session before anything was carried.
     pub(crate) fn into_upstream(self) -> Stream {
-        self.behind.upstream
+        self.behind.upstream.stream
     }
 
     /// Carries frames until the session ends, and tells how it ended. The connection counts as
@@ -155,7 +156,11 @@ impl Opened {
             inspection,
         } = *self;
         let Behind {
-            upstream,
+            upstream:
+                Line {
+                    stream: upstream,
+                    load: _counts_until_the_end,
+                },
             from_client,
             from_upstream,
         } = behind;

@@ -133,6 +133,9 @@ mod tls;
 /// Many upgrades at once: none is torn down.
 #[cfg(test)]
 mod upgrades;
+/// Several addresses of an upstream: how requests are spread, and who is left out.
+#[cfg(test)]
+mod upstreams;
 /// Credentials of every system, at the moment that each is about.
 #[cfg(test)]
 mod vectors;

@@ -5,6 +5,7 @@
 
 pub(crate) mod conf;
 pub(crate) mod crowd;
+pub(crate) mod door;
 pub(crate) mod frames;
 pub(crate) mod gate;
 pub(crate) mod idp;

@@ -9,3 +9,7 @@ mod cluster;
 /// Programs, processes, and a cluster.
 #[cfg(test)]
 mod support;
+
+/// The chart: rendered, validated, and its rules tried.
+#[cfg(test)]
+mod chart;

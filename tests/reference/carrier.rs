@@ -58,7 +58,8 @@ impl Carrier for Reference {
         client: &mut Stream,
         request: Permitted<'_>,
     ) -> Result<Delivered, Undelivered> {
-        let address = tokio::net::lookup_host(&*request.upstream.address)
+        let choice = request.upstream.choose(None);
+        let address = tokio::net::lookup_host(&*choice.target().address)
             .await
             .and_then(|mut found| found.next().ok_or_else(|| io::ErrorKind::NotFound.into()))
             .map_err(|error| {

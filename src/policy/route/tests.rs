@@ -1,16 +1,12 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::document::{Combine, LimitBy, Located, Rate};
+use crate::config::document::{Balance, Combine, LimitBy, Located, Rate};
+use crate::policy::upstream;
 
 fn upstream() -> Arc<Upstream> {
-    Arc::new(Upstream {
-        name: Arc::from("im"),
-        address: Arc::from("127.0.0.1:1"),
-        connect_timeout: Duration::from_secs(1),
-        response_timeout: Duration::from_secs(1),
-        handshake_timeout: Duration::from_secs(1),
-    })
+    let one = upstream::testing::upstream(&["127.0.0.1:1"], Balance::default());
+    Arc::new(one)
 }
 
 fn guarded_by(id: usize) -> Requirement {

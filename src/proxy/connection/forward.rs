@@ -143,7 +143,7 @@ impl Asked<'_> {
         record: Record<'_>,
     ) -> After {
         let Switched {
-            stream: upstream,
+            line: upstream,
             early,
             answer,
         } = switched;

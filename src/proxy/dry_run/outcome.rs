@@ -60,6 +60,7 @@ pub struct RouteSeen {
     pub path: String,
     pub websocket: bool,
     pub upstream: String,
+    /// Where it is; of several addresses all, and how requests are spread over them.
     pub address: String,
 }
 
@@ -199,7 +200,7 @@ impl RouteSeen {
             path: route.pattern.to_string(),
             websocket: route.websocket,
             upstream: route.upstream.name.to_string(),
-            address: route.upstream.address.to_string(),
+            address: route.upstream.place(),
         }
     }
 }

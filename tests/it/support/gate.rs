@@ -69,6 +69,14 @@ impl Builder {
         self
     }
 
+    /// An upstream with several addresses, and further keys.
+    pub(crate) fn upstream_at(mut self, name: &str, addresses: &[SocketAddr], keys: &str) -> Self {
+        let entry = format!("  {name}: {{ {}, {keys} }}", addresses_key(addresses));
+        writeln!(self.upstreams, "{entry}").unwrap();
+        name.clone_into(&mut self.an_upstream);
+        self
+    }
+
     /// A further key of the listener.
     pub(crate) fn listener(mut self, key: &str) -> Self {
         write!(self.listener, ", {key}").unwrap();
@@ -485,6 +493,12 @@ impl Drop for Gate {
             eprintln!("--- the gate printed:\n{}---", self.output());
         }
     }
+}
+
+/// As the configuration has it; for [`Gate::amend`].
+pub(crate) fn addresses_key(addresses: &[SocketAddr]) -> String {
+    let quoted: Vec<_> = addresses.iter().map(|one| format!("\"{one}\"")).collect();
+    format!("addresses: [{}]", quoted.join(", "))
 }
 
 /// Replaces a file in one step, so that nobody reads half of it.

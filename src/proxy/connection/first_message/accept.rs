@@ -121,12 +121,12 @@ impl Asked<'_> {
         .await?;
         match handshaken {
             Handshaken::Switched(Switched {
-                stream,
+                line,
                 early,
                 answer,
             }) => {
                 let behind = Behind {
-                    upstream: stream,
+                    upstream: line,
                     from_client: self.behind.to_vec(),
                     from_upstream: early,
                 };

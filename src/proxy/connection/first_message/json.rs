@@ -86,7 +86,7 @@ async fn admit(
     };
     let (client, rest) = client.into_parts();
     let behind = Behind {
-        upstream: switched.stream,
+        upstream: switched.line,
         from_client: for_the_upstream(&permit, message, rest),
         from_upstream: switched.early,
     };

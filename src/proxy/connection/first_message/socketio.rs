@@ -9,6 +9,7 @@ use crate::gate::denial::{Denial, Refusal};
 use crate::gate::first_message::Presented;
 use crate::policy::Policy;
 use crate::policy::first_message::Member;
+use crate::proxy::connect::Line;
 use crate::proxy::connection::first_message::{Ended, Seat, Stranger, later, within};
 use crate::proxy::record::Outcome;
 use crate::proxy::websocket::{Behind, Opened};
@@ -26,7 +27,8 @@ pub(super) async fn introduce(
 ) -> Option<(Stream, Opened)> {
     let shared = &stranger.worker.shared;
     let mut client = End::client(client, &behind.from_client);
-    let mut upstream = End::upstream(behind.upstream, &behind.from_upstream);
+    let Line { stream, load } = behind.upstream;
+    let mut upstream = End::upstream(stream, &behind.from_upstream);
     let mut introduction = Introduction::default();
     let auth2 = introduction.auth2(&mut client, &mut upstream);
     let event = match within(deadline, &mut seat, auth2).await {
@@ -70,9 +72,9 @@ pub(super) async fn introduce(
         }
     };
     let (client, rest) = client.into_parts();
-    let (upstream, unread) = upstream.into_parts();
+    let (stream, unread) = upstream.into_parts();
     let behind = Behind {
-        upstream,
+        upstream: Line { stream, load },
         from_client: [event.raw, rest].concat(),
         from_upstream: [introduction.into_held(), unread].concat(),
     };
