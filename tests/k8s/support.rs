@@ -8,4 +8,32 @@ pub(crate) mod volume;
 #[path = "../it/support/wait.rs"]
 pub(crate) mod wait;
 
-pub(crate) use wait::eventually;
+pub(crate) mod cluster;
+pub(crate) mod pods;
+pub(crate) mod ports;
+pub(crate) mod release;
+pub(crate) mod tools;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use cluster::Cluster;
+pub(crate) use release::Release;
+
+/// How long a cluster may take on a busy machine before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Asks again and again until `probe` gives something, or says at last what was in the way.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match probe() {
+            Ok(found) => return found,
+            Err(obstacle) => assert!(
+                start.elapsed() < PATIENCE,
+                "not within {PATIENCE:?}: {what}\n{obstacle}"
+            ),
+        }
+        wait::pause(Duration::from_millis(50));
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::webhook::{Webhook, ask, patched, pod};
-use crate::support::eventually;
+use crate::support::wait::eventually;
 
 #[test]
 fn a_pod_gets_the_gate_and_the_second_time_nothing() {

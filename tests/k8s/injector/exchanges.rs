@@ -2,7 +2,7 @@
 
 use super::https::Authority;
 use super::webhook::{Webhook, ask, patched, pod, response, review_of};
-use crate::support::eventually;
+use crate::support::wait::eventually;
 use crate::support::process::Signal;
 
 #[test]

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::https::{self, Authority, Client, Connection, Identity};
 use super::{TEMPLATE, binary};
-use crate::support::eventually;
+use crate::support::wait::eventually;
 use crate::support::process::{Process, Signal};
 use crate::support::volume::Volume;
 
