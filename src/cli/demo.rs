@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::cli::{Exit, complain, run, say};
 
 mod backend;
-mod client;
+pub(super) mod client;
 mod command;
 mod connect;
 mod log;
