@@ -10,10 +10,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 IMGATE_BENCH_BINARY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc deny conf-keys setup soak fuzz bench image clean
+.PHONY: help demo test k8s fmt lint doc deny conf-keys setup soak fuzz bench image clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a chat backend, the gate before it, and the commands to try
 	@scripts/setup.sh demo
@@ -22,17 +22,24 @@ demo: ## a chat backend, the gate before it, and the commands to try
 
 test: setup conf-keys ## everything a change must pass
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) test --locked
+	@scripts/setup-k8s.sh short
+	$(CARGO) clippy --locked --all-targets --features injector -- -D warnings
+	$(CARGO) test --locked --features injector
+
+k8s: setup ## chart, injector and image with a real API server and real containers; half an hour to set up, once
+	@scripts/setup-k8s.sh full
+	@scripts/setup-image.sh
+	scripts/image.sh --binary-only
+	$(CARGO) test --locked --features injector --test k8s -- --include-ignored
 
 fmt: ## formats the code
 	$(CARGO) fmt --all
 
 lint: ## clippy, warnings are errors
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features injector -- -D warnings
 
 doc: ## the API documentation, broken links are errors
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --features injector --no-deps --document-private-items
 
 deny: ## licences, advisories and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check

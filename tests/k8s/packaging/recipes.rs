@@ -1,11 +1,19 @@
 //! The two recipes for the image say the same of it.
 
-use super::read;
+use super::{read, root};
+use crate::support::tools::{run, tool};
+
+const RECIPES: [&str; 2] = ["Dockerfile", "Containerfile.scratch"];
+
+#[test]
+fn a_linter_finds_nothing_to_complain_of() {
+    run(tool("hadolint").args(RECIPES).current_dir(root()));
+}
 
 #[test]
 fn both_recipes_have_the_version_of_the_crate() {
     let version = format!("ARG VERSION={}\n", env!("CARGO_PKG_VERSION"));
-    for file in ["Dockerfile", "Containerfile.scratch"] {
+    for file in RECIPES {
         assert_eq!(read(file).matches(&version).count(), 1, "{file}");
     }
 }

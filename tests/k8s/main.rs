@@ -1,0 +1,18 @@
+//! Kubernetes: the chart, the injector, a real cluster around them, and the image.
+//!
+//! `scripts/setup-k8s.sh` fetches the programs. What needs the big ones (an API server, containers)
+//! is ignored unless `make k8s` asks for it; all else runs with every other test.
+
+/// Programs, processes, and a cluster.
+#[cfg(test)]
+mod support;
+
+/// The image, built and run.
+#[cfg(test)]
+mod image;
+/// The systemd unit, the compose file, the manifest of a sidecar without the injector.
+#[cfg(test)]
+mod packaging;
+/// A real Prometheus.
+#[cfg(test)]
+mod scrape;
