@@ -26,7 +26,10 @@ routes:
 fn gate(backend: &Recorder) -> Gate {
     let gate = Gate::with(POLICY).upstream("im", backend.address()).start();
     assert_eq!(gate.get("/", "").status(), 401);
-    assert_eq!(gate.get("/", "X-App-Key: a-key-of-partner-a\r\n").status(), 200);
+    assert_eq!(
+        gate.get("/", "X-App-Key: a-key-of-partner-a\r\n").status(),
+        200
+    );
     gate
 }
 
@@ -48,20 +51,33 @@ fn prometheus_scrapes_the_gate() {
         (prometheus.query("up{job=\"imgate\"}")? == "1").then_some(())
     });
     for (query, expected) in [
-        ("imgate_auth_decisions_total{result=\"allow\",route=\"api\"}", "1"),
-        ("imgate_auth_decisions_total{result=\"deny\",reason=\"no_credential\"}", "1"),
+        (
+            "imgate_auth_decisions_total{result=\"allow\",route=\"api\"}",
+            "1",
+        ),
+        (
+            "imgate_auth_decisions_total{result=\"deny\",reason=\"no_credential\"}",
+            "1",
+        ),
         ("imgate_http_requests_total{code=\"200\"}", "1"),
-        ("histogram_quantile(0.5, imgate_http_request_duration_seconds_bucket) > bool 0", "1"),
+        (
+            "histogram_quantile(0.5, imgate_http_request_duration_seconds_bucket) > bool 0",
+            "1",
+        ),
         ("imgate_config_last_reload_successful", "1"),
         ("count(imgate_build_info)", "1"),
         ("process_open_fds > bool 0", "1"),
     ] {
-        eventually(query, || (prometheus.query(query)? == expected).then_some(()));
+        eventually(query, || {
+            (prometheus.query(query)? == expected).then_some(())
+        });
     }
     // It has been understood whole: as many series as the gate has lines.
     let lines = gate.metrics().text;
     let lines = lines.lines().filter(|line| !line.starts_with('#')).count();
-    let scraped = eventually("the number of series", || prometheus.query("scrape_samples_scraped"));
+    let scraped = eventually("the number of series", || {
+        prometheus.query("scrape_samples_scraped")
+    });
     let scraped: usize = scraped.parse().unwrap();
     assert!(scraped > 50 && scraped <= lines, "{scraped} of {lines}");
 }
@@ -90,7 +106,10 @@ impl Prometheus {
         let mut process = Process::start(
             tool("prometheus")
                 .arg(format!("--config.file={}", file.display()))
-                .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
+                .arg(format!(
+                    "--storage.tsdb.path={}",
+                    directory.path().join("data").display()
+                ))
                 .arg(format!("--web.listen-address={address}")),
         );
         eventually("Prometheus listens", || {
@@ -107,15 +126,20 @@ impl Prometheus {
     /// The one value of an expression, if there is one.
     fn query(&self, expression: &str) -> Option<String> {
         let mut client = RawClient::connect(self.address);
-        let encoded: String = percent_encoding::utf8_percent_encode(
-            expression,
-            percent_encoding::NON_ALPHANUMERIC,
-        )
-        .collect();
-        let answer = client.get(&format!("/api/v1/query?query={encoded}"), "Connection: close\r\n");
+        let encoded: String =
+            percent_encoding::utf8_percent_encode(expression, percent_encoding::NON_ALPHANUMERIC)
+                .collect();
+        let answer = client.get(
+            &format!("/api/v1/query?query={encoded}"),
+            "Connection: close\r\n",
+        );
         let answer: Value = serde_json::from_str(&answer.text()).ok()?;
         let series = answer["data"]["result"].as_array()?;
-        assert!(series.len() <= 1, "{expression}: {series:?}, {}", self.process.output());
+        assert!(
+            series.len() <= 1,
+            "{expression}: {series:?}, {}",
+            self.process.output()
+        );
         Some(series.first()?["value"][1].as_str()?.to_owned())
     }
 }

@@ -30,6 +30,8 @@ pub(crate) mod tls;
 #[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/volume.rs"]
 pub(crate) mod volume;
+#[path = "../it/support/wait.rs"]
+pub(crate) mod wait;
 #[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/wire.rs"]
 pub(crate) mod wire;
@@ -39,8 +41,6 @@ pub(crate) mod ws_backend;
 #[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/ws_client.rs"]
 pub(crate) mod ws_client;
-#[path = "../it/support/wait.rs"]
-pub(crate) mod wait;
 
 pub(crate) mod tools;
 

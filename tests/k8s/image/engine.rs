@@ -107,7 +107,12 @@ impl Engine {
             .args(["--read-only", "--read-only-tmpfs=false"])
             .args(["--cap-drop", "all", "--security-opt", "no-new-privileges"])
             // podman would raise them beyond what a machine may allow.
-            .args(["--ulimit", "nofile=1024:4096", "--ulimit", "nproc=4096:4096"])
+            .args([
+                "--ulimit",
+                "nofile=1024:4096",
+                "--ulimit",
+                "nproc=4096:4096",
+            ])
             .args(["--memory", "256m", "--pids-limit", "64"])
             .args(options)
             .arg(IMAGE)

@@ -30,7 +30,8 @@ impl Network {
                 .expect("a test as root may enter");
             action()
         };
-        thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| resume_unwind(panic))
+        thread::scope(|scope| scope.spawn(inside).join())
+            .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     pub(super) fn listen(&self, port: u16) -> TcpListener {

@@ -50,8 +50,11 @@ pub(super) fn start<'e>(engine: &'e Engine, options: &[&str]) -> Container<'e> {
 }
 
 fn status(gate: &Container<'_>, headers: &str) -> u16 {
-    gate.network()
-        .inside(|| RawClient::connect(local(9688)).get("/openapi/v1", headers).status())
+    gate.network().inside(|| {
+        RawClient::connect(local(9688))
+            .get("/openapi/v1", headers)
+            .status()
+    })
 }
 
 fn metrics(gate: &Container<'_>) -> Metrics {
@@ -88,10 +91,16 @@ fn a_key_opens_the_way_to_a_backend_in_the_same_network() {
     }
     // The limit was 1024, and as much more as one could have.
     let limits = fs::read_to_string(format!("/proc/{}/limits", gate.pid())).unwrap();
-    let files = limits.lines().find(|line| line.starts_with("Max open files"));
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
     let files: Vec<_> = files.unwrap().split_whitespace().skip(3).take(2).collect();
     assert_eq!(files, ["4096", "4096"]);
-    assert!(!gate.log().contains("\"WARN\",\"message\":\"cannot"), "{}", gate.log());
+    assert!(
+        !gate.log().contains("\"WARN\",\"message\":\"cannot"),
+        "{}",
+        gate.log()
+    );
 }
 
 #[test]
@@ -152,11 +161,22 @@ fn names_are_resolved_and_servers_are_known_by_the_images_certificates() {
     volume.swap(&[("imgate.yaml", &second)]);
     let mounts = [
         format!("{}:/etc/imgate/config:ro", engine.path("second").display()),
-        format!("{}:/etc/resolv.conf:ro", files.join("resolv.conf").display()),
-        format!("{}:/etc/ssl/certs/ca-certificates.crt:ro", files.join("authority.pem").display()),
+        format!(
+            "{}:/etc/resolv.conf:ro",
+            files.join("resolv.conf").display()
+        ),
+        format!(
+            "{}:/etc/ssl/certs/ca-certificates.crt:ro",
+            files.join("authority.pem").display()
+        ),
     ];
     let pod = format!("container:{}", first.id());
-    let mut options = vec!["--network", &pod, "--tmpfs", "/run/imgate:rw,size=1m,mode=0777"];
+    let mut options = vec![
+        "--network",
+        &pod,
+        "--tmpfs",
+        "/run/imgate:rw,size=1m,mode=0777",
+    ];
     for mount in &mounts {
         options.extend(["-v", mount]);
     }

@@ -22,7 +22,15 @@ fn both_recipes_have_the_version_of_the_crate() {
 fn both_recipes_give_the_images_the_same_words() {
     // What a program or a registry reads of an image, without the files in it.
     let words = |file: &str| -> Vec<String> {
-        let words = ["LABEL ", "org.", "USER ", "EXPOSE ", "ENV PATH", "ENTRYPOINT ", "CMD "];
+        let words = [
+            "LABEL ",
+            "org.",
+            "USER ",
+            "EXPOSE ",
+            "ENV PATH",
+            "ENTRYPOINT ",
+            "CMD ",
+        ];
         let text = read(file);
         let (_, images) = text.split_once("\nFROM scratch AS ").unwrap();
         images

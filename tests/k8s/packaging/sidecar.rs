@@ -49,13 +49,21 @@ fn its_parts_fit_together() {
     let ports: Vec<_> = gate["ports"].as_array().unwrap().iter().collect();
     let named = |name: &str| ports.iter().find(|port| port["name"] == name).unwrap();
     assert_eq!(named("imgate")["containerPort"], 9688);
-    assert_eq!(of_kind("Service")["spec"]["ports"][0]["targetPort"], "imgate");
+    assert_eq!(
+        of_kind("Service")["spec"]["ports"][0]["targetPort"],
+        "imgate"
+    );
     let scraped = &pod["metadata"]["annotations"]["prometheus.io/port"];
-    assert_eq!(scraped, &named("imgate-metrics")["containerPort"].to_string());
+    assert_eq!(
+        scraped,
+        &named("imgate-metrics")["containerPort"].to_string()
+    );
     // Each volume that is mounted is there, as is each Secret and ConfigMap that a volume names.
     let volumes = pod["spec"]["volumes"].as_array().unwrap();
     for mount in gate["volumeMounts"].as_array().unwrap() {
-        let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]);
+        let volume = volumes
+            .iter()
+            .find(|volume| volume["name"] == mount["name"]);
         let volume = volume.unwrap_or_else(|| panic!("{mount}"));
         if let Some(name) = volume["configMap"].get("name") {
             assert_eq!(&of_kind("ConfigMap")["metadata"]["name"], name);
@@ -63,7 +71,10 @@ fn its_parts_fit_together() {
         if let Some(name) = volume["secret"].get("secretName") {
             assert_eq!(&of_kind("Secret")["metadata"]["name"], name);
         }
-        assert!(mount.get("subPath").is_none(), "a subPath never changes: {mount}");
+        assert!(
+            mount.get("subPath").is_none(),
+            "a subPath never changes: {mount}"
+        );
     }
 }
 

@@ -51,7 +51,10 @@ fn systemd_understands_the_unit_and_finds_it_well_shut_in() {
         .unwrap();
     let said = String::from_utf8_lossy(&verified.stderr);
     // It speaks of every unit that it comes by.
-    let ours: Vec<_> = said.lines().filter(|line| line.contains("imgate")).collect();
+    let ours: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("imgate"))
+        .collect();
     assert!(verified.status.success() && ours.is_empty(), "{said}");
 
     run(Command::new(&systemd_analyze)
