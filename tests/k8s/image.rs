@@ -8,3 +8,4 @@ mod ending;
 mod engine;
 mod network;
 mod running;
+mod shut_in;

@@ -49,7 +49,7 @@ pub(super) fn start<'e>(engine: &'e Engine, options: &[&str]) -> Container<'e> {
     gate
 }
 
-fn status(gate: &Container<'_>, headers: &str) -> u16 {
+pub(super) fn status(gate: &Container<'_>, headers: &str) -> u16 {
     gate.network().inside(|| {
         RawClient::connect(local(9688))
             .get("/openapi/v1", headers)
