@@ -380,7 +380,7 @@ fn ping_tells_by_its_exit_code_whether_the_answer_is_200() {
         let said = printed(&output);
         assert_eq!(output.status.code(), Some(code), "{answer}: {said}");
         assert_eq!(said.is_empty(), code == DONE, "{said}");
-        assert_eq!(server.only().head.target, "/readyz?verbose");
+        assert_eq!(server.only().head.target(), "/readyz?verbose");
     }
     for (url, code) in [
         (format!("http://{nobody}/"), FAILED),

@@ -76,7 +76,7 @@ fn a_key_opens_the_way_to_a_backend_in_the_same_network() {
     assert_eq!(status(&gate, "X-App-Key: another-key\r\n"), 401);
     assert!(backend.requests().is_empty());
     assert_eq!(status(&gate, "X-App-Key: first-key\r\n"), 200);
-    assert_eq!(backend.only().head.target, "/openapi/v1");
+    assert_eq!(backend.only().head.target(), "/openapi/v1");
 
     let process = fs::read_to_string(format!("/proc/{}/status", gate.pid())).unwrap();
     for expected in [
