@@ -4,12 +4,13 @@ CARGO ?= cargo
 SOAK_ROUNDS ?= 20
 TARGETS ?=
 RUNS ?= 10000000
+NAMES ?= imgate
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Another binary to measure than the one of this tree.
 IMGATE_BENCH_BINARY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test k8s fmt lint doc deny conf-keys setup soak fuzz bench clean
+.PHONY: help demo test k8s fmt lint doc deny conf-keys setup soak fuzz bench image clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,8 @@ test: setup conf-keys ## everything a change must pass
 
 k8s: setup ## chart, injector and image with a real API server and real containers; half an hour to set up, once
 	@scripts/setup-k8s.sh full
+	@scripts/setup-image.sh
+	scripts/image.sh --binary-only
 	$(CARGO) test --locked --features injector --test k8s -- --include-ignored
 
 fmt: ## formats the code
@@ -60,6 +63,10 @@ ifeq ($(IMGATE_BENCH_BINARY),)
 endif
 	$(CARGO) build --locked --release --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)
 	PATH="$$PATH:/usr/sbin" IMGATE_BENCH_BINARY=$(or $(IMGATE_BENCH_BINARY),$(TARGET)/release/imgate) $(TARGET)/release/imgate-bench
+
+image: ## the container image around a static binary, in buildah's storage; NAMES="imgate imgate-injector"
+	@scripts/setup-image.sh
+	scripts/image.sh $(NAMES)
 
 clean: ## build products; conf/keys stays
 	$(CARGO) clean

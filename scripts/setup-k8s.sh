@@ -2,7 +2,7 @@
 # Fetches what tests/k8s needs into $IMGATE_K8S_TOOLS (target/k8s-tools unless set).
 #
 # usage: setup-k8s.sh [short | full]
-#   short  helm, kubectl, promtool, kubernetes-validate: seconds
+#   short  helm, kubectl, promtool, prometheus, kubernetes-validate, check-jsonschema, hadolint: seconds
 #   full   also etcd, kube-apiserver and kube-controller-manager (built with Go: half an hour, once),
 #          and buildah, podman, runc, which are installed
 #
@@ -125,6 +125,17 @@ if ! have kubernetes-validate "$pinned"; then
   printf '#!/bin/sh\nPYTHONPATH=%q exec python3 -m kubernetes_validate "$@"\n' "$into/validate" >"$into/bin/kubernetes-validate"
   chmod +x "$into/bin/kubernetes-validate"
   now_have kubernetes-validate "$pinned"
+fi
+pinned="$(python3 -c 'import sys; print(sys.version_info[:2])') $(sha256sum <"$tests/packaging/requirements.txt")"
+if ! have check-jsonschema "$pinned"; then
+  python install --root-user-action ignore --no-deps --only-binary :all: --require-hashes \
+    --requirement "$tests/packaging/requirements.txt" --target "$work/packaging"
+  rm -rf "$into/packaging"
+  mv "$work/packaging" "$into/packaging"
+  printf '#!/bin/sh\nPYTHONPATH=%q exec python3 -m check_jsonschema "$@"\n' "$into/packaging" >"$into/bin/check-jsonschema"
+  printf '#!/bin/sh\nexec %q "$@"\n' "$into/packaging/bin/hadolint" >"$into/bin/hadolint"
+  chmod +x "$into/bin/check-jsonschema" "$into/bin/hadolint"
+  now_have check-jsonschema "$pinned"
 fi
 
 flock -u 9

@@ -18,6 +18,7 @@ pub mod explain;
 mod http;
 pub mod key;
 pub mod overrides;
+pub mod ping;
 pub mod run;
 pub mod token;
 
@@ -57,6 +58,8 @@ enum Command {
         #[command(flatten)]
         args: drain::DrainArgs,
     },
+    /// Ask for an address over plain HTTP; exit code 0 if the answer is 200, for health checks
+    Ping(ping::PingArgs),
     /// Tell what the gate would make of a request on standard input, and why
     Explain {
         /// The configuration; looked for as `run` does
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
             say(config::SCHEMA.trim_end());
             Exit::Done
         }
+        Command::Ping(args) => ping::ping(&args),
         Command::Token(args) => print_result(token::run(&args, &mut io::stdin(), clock::now())),
         Command::Key(args) => print_result(key::run(&args)),
         Command::Demo(args) => demo::run(&args),

@@ -19,7 +19,7 @@ use crate::cli::{Exit, complain, run, say};
 use crate::config::overrides::Overrides;
 
 mod backend;
-mod client;
+pub(super) mod client;
 mod command;
 mod connect;
 mod log;

@@ -12,6 +12,7 @@ use super::support::gate::binary;
 use super::support::idp::{Idp, Mood};
 use super::support::mint::{SA_TOKEN_SECRET, sa_token};
 use super::support::process::{Process, Signal};
+use super::support::recorder::Recorder;
 use super::support::redis::Redis;
 use super::support::{eventually, net};
 
@@ -365,4 +366,36 @@ fn check_live_asks_identity_providers_for_keys_and_about_a_token() {
         text.contains("live: authenticator opaque: the server cannot be reached"),
         "{text}"
     );
+}
+
+#[test]
+fn ping_tells_by_its_exit_code_whether_the_answer_is_200() {
+    let nobody = net::free_address();
+    let cases = [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", DONE),
+        ("HTTP/1.1 204 No Content\r\n\r\n", FAILED),
+        (
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\ndraining",
+            FAILED,
+        ),
+        ("SSH-2.0-OpenSSH\r\n", FAILED),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    for (answer, code) in cases {
+        let server = Recorder::answering(answer);
+        let url = format!("http://{}/readyz?verbose", server.address());
+        let output = imgate(directory.path(), &["ping", &url]);
+        let said = printed(&output);
+        assert_eq!(output.status.code(), Some(code), "{answer}: {said}");
+        assert_eq!(said.is_empty(), code == DONE, "{said}");
+        assert_eq!(server.only().head.target(), "/readyz?verbose");
+    }
+    for (url, code) in [
+        (format!("http://{nobody}/"), FAILED),
+        ("https://127.0.0.1/".to_owned(), BAD_INPUT),
+        ("/readyz".to_owned(), BAD_INPUT),
+    ] {
+        let output = imgate(directory.path(), &["ping", &url]);
+        assert_eq!(output.status.code(), Some(code), "{url}");
+    }
 }

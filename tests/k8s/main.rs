@@ -15,3 +15,13 @@ mod injector;
 /// Programs, processes, and a cluster.
 #[cfg(test)]
 mod support;
+
+/// The image, built and run.
+#[cfg(test)]
+mod image;
+/// The systemd unit, the compose file, the manifest of a sidecar without the injector.
+#[cfg(test)]
+mod packaging;
+/// A real Prometheus.
+#[cfg(test)]
+mod scrape;

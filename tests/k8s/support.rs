@@ -1,12 +1,46 @@
 //! What these tests stand on.
 
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/frames.rs"]
+pub(crate) mod frames;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/gate.rs"]
+pub(crate) mod gate;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/metrics.rs"]
+pub(crate) mod metrics;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/net.rs"]
+pub(crate) mod net;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/process.rs"]
-#[expect(dead_code, reason = "not every signal is sent here")]
 pub(crate) mod process;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/raw.rs"]
+pub(crate) mod raw;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/recorder.rs"]
+pub(crate) mod recorder;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/server.rs"]
+pub(crate) mod server;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/tls.rs"]
+pub(crate) mod tls;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/volume.rs"]
 pub(crate) mod volume;
 #[path = "../it/support/wait.rs"]
 pub(crate) mod wait;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/wire.rs"]
+pub(crate) mod wire;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/ws_backend.rs"]
+pub(crate) mod ws_backend;
+#[expect(dead_code, reason = "the black-box tests use all of it")]
+#[path = "../it/support/ws_client.rs"]
+pub(crate) mod ws_client;
 
 pub(crate) mod cluster;
 pub(crate) mod pods;
@@ -18,13 +52,14 @@ use std::time::{Duration, Instant};
 
 pub(crate) use cluster::Cluster;
 pub(crate) use release::Release;
+pub(crate) use wait::eventually;
 
 /// How long a cluster may take on a busy machine before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Asks again and again until `probe` gives something, or says at last what was in the way.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn settled<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
     loop {
         match probe() {

@@ -21,14 +21,14 @@ mod socket;
 mod url;
 
 pub(super) use socket::{Event, Socket};
-pub(super) use url::Url;
+pub(in crate::cli) use url::Url;
 
 /// For a whole answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
+pub(in crate::cli) enum ClientError {
     #[error("cannot connect to `{authority}`: {source}")]
     Connect {
         authority: String,
@@ -48,7 +48,7 @@ pub(super) enum ClientError {
 
 /// A request, or the handshake of a WebSocket.
 #[derive(Clone, Debug)]
-pub(super) struct Ask {
+pub(in crate::cli) struct Ask {
     pub(super) url: Url,
     pub(super) headers: Vec<(String, String)>,
     /// With one it is a POST, as for curl.
@@ -57,8 +57,8 @@ pub(super) struct Ask {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(in crate::cli) struct Answer {
+    pub(in crate::cli) status: u16,
     reason: String,
     headers: Vec<(String, String)>,
     pub(super) body: String,
@@ -72,7 +72,7 @@ pub(super) enum Opened {
 }
 
 impl Ask {
-    pub(super) fn get(url: Url) -> Self {
+    pub(in crate::cli) fn get(url: Url) -> Self {
         Self {
             url,
             headers: Vec::new(),
@@ -157,7 +157,7 @@ impl fmt::Display for Answer {
 }
 
 /// Sends a request and reads the answer.
-pub(super) async fn send(ask: &Ask) -> Result<Answer, ClientError> {
+pub(in crate::cli) async fn send(ask: &Ask) -> Result<Answer, ClientError> {
     within_patience(async {
         let mut connection = connect(&ask.url).await?;
         connection.write(ask.message("").as_bytes()).await?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::release::{INJECTOR, NAMESPACE, SECRET};
 use crate::support::tools::output;
-use crate::support::{Release, eventually};
+use crate::support::{Release, settled};
 
 /// The authorities that the API server believes, one for each entry of the webhook.
 fn bundles(release: &Release) -> Vec<String> {
@@ -32,7 +32,7 @@ fn secret(release: &Release, key: &str) -> Option<String> {
 
 /// Waits until every entry believes the authority of the Secret.
 fn wait_until_entered(release: &Release) {
-    eventually("the authority is entered", || {
+    settled("the authority is entered", || {
         let authority = secret(release, "ca.crt").ok_or("there is no Secret")?;
         let bundles = bundles(release);
         let is_entered = bundles.len() == 2
@@ -118,7 +118,7 @@ fn a_secret_that_is_deleted_is_made_anew() {
 
     delete_secret(&release);
 
-    eventually("there is another one", || {
+    settled("there is another one", || {
         let new = secret(&release, "tls.crt");
         new.filter(|new| *new != old)
             .ok_or("none, or the old one".to_owned())
@@ -159,7 +159,7 @@ fn two_replicas_that_begin_together_agree_on_one_authority() {
     wait_until_entered(&release);
     let authority = secret(&release, "ca.crt").unwrap();
     for injector in &release.injectors {
-        let certificate = eventually(
+        let certificate = settled(
             "the replica presents a certificate of the authority",
             || presented(&release, injector.address, &authority),
         );

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::release::{INJECTOR, NAME, NAMESPACE, SECRET, chart};
 use crate::support::tools::run;
-use crate::support::{Cluster, Release, eventually, pods};
+use crate::support::{Cluster, Release, settled, pods};
 
 #[test]
 #[ignore = "make k8s"]
@@ -31,7 +31,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
     assert_eq!(state(&release), before);
     release.mount_template();
 
-    let pod = eventually("the next pod has the new values", || {
+    let pod = settled("the next pod has the new values", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
         let port = &pods::gate(&pod)["ports"][0]["containerPort"];
         if port == 9700 {
@@ -46,7 +46,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
 
     release.helm(&["upgrade"], &[]);
     release.mount_template();
-    eventually("the old values are back", || {
+    settled("the old values are back", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
         let port = &pods::gate(&pod)["ports"][0]["containerPort"];
         if port == 9688 {
@@ -89,7 +89,7 @@ fn nothing_is_left_of_a_release_that_is_uninstalled() {
 
     Release::remove(release);
 
-    eventually("nothing of it is left", || {
+    settled("nothing of it is left", || {
         let left = ours(cluster);
         left.is_empty()
             .then_some(())

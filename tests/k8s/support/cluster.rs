@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::eventually;
+use super::settled;
 use super::ports;
 use super::process::Process;
 use super::tools::{output, output_of, run, run_with, text, tool};
@@ -99,7 +99,7 @@ impl Cluster {
                 // endpoints.
                 .arg("--enable-aggregator-routing=true"),
         );
-        eventually("the API server is ready", || {
+        settled("the API server is ready", || {
             self.assert_running();
             self.attempt(&["get", "--raw", "/readyz"])
         });
@@ -122,7 +122,7 @@ impl Cluster {
                 .arg("--leader-elect=false")
                 .args(["--secure-port", "0"]),
         );
-        eventually("the controllers work", || {
+        settled("the controllers work", || {
             self.assert_running();
             self.attempt(&["get", "serviceaccount", "default"])
         });
@@ -263,7 +263,7 @@ impl Cluster {
             "metadata": {"name": name, "labels": labels},
         }));
         // Pods are refused until it is there.
-        eventually("the namespace has its account", || {
+        settled("the namespace has its account", || {
             self.attempt(&["get", "serviceaccount", "default", "--namespace", name])
         });
     }

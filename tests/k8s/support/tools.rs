@@ -19,13 +19,17 @@ pub(crate) fn tool(name: &str) -> Command {
     if fetched.exists() {
         return Command::new(fetched);
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let installed = env::split_paths(&path).map(|directory| directory.join(name));
-    let mut installed = installed.filter(|program| program.is_file());
-    let program = installed.next();
-    Command::new(program.unwrap_or_else(|| {
+    Command::new(installed(name).unwrap_or_else(|| {
         panic!("there is no `{name}`: `scripts/setup-k8s.sh` fetches it (`full` for some)")
     }))
+}
+
+/// A program of the system, if it is there. Servers' are beyond the path of those who are not root.
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let usual = [PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")];
+    let mut places = env::split_paths(&path).chain(usual);
+    places.find_map(|directory| Some(directory.join(name)).filter(|program| program.is_file()))
 }
 
 /// Runs the command to its end.

@@ -1,4 +1,4 @@
-//! The addresses that the demo's client can ask: `ws://host:port/path?query` and `http://…`.
+//! The addresses that this client can ask: `ws://host:port/path?query` and `http://…`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use http::Uri;
 
 /// Where to ask, and what for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli::demo) struct Url {
+pub(in crate::cli) struct Url {
     /// `ws` or `http`; both are plain TCP.
     scheme: &'static str,
     /// As in the `Host` header.
@@ -20,8 +20,8 @@ pub(in crate::cli::demo) struct Url {
 
 /// Why an address cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::cli::demo) enum UrlError {
-    #[error("expected an address such as `ws://127.0.0.1:9688/ws`")]
+pub(in crate::cli) enum UrlError {
+    #[error("expected an address such as `http://127.0.0.1:9690/readyz` or `ws://127.0.0.1:9688/ws`")]
     Malformed,
     #[error("this small client speaks no TLS, expected `ws://` or `http://`")]
     Tls,
