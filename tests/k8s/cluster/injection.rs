@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{Release, settled, pods};
+use crate::support::{Release, pods, settled};
 
 /// Makes a namespace where the pods of one test are.
 fn namespace(release: &Release, name: &str, labels: &Value) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::release::{INJECTOR, NAME, NAMESPACE, SECRET, chart};
 use crate::support::tools::run;
-use crate::support::{Cluster, Release, settled, pods};
+use crate::support::{Cluster, Release, pods, settled};
 
 #[test]
 #[ignore = "make k8s"]

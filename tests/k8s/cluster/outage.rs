@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Release, settled, pods};
+use crate::support::{Cluster, Release, pods, settled};
 
 /// A namespace that has opted in as a whole.
 fn opted_in(cluster: &Cluster, name: &str) {

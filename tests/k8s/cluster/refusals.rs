@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{Release, settled, pods};
+use crate::support::{Release, pods, settled};
 
 /// What is said of a labelled pod with this change.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {

@@ -2,8 +2,8 @@
 
 use super::https::Authority;
 use super::webhook::{Webhook, ask, patched, pod, response, review_of};
-use crate::support::wait::eventually;
 use crate::support::process::Signal;
+use crate::support::wait::eventually;
 
 #[test]
 fn without_a_certificate_it_waits_for_one() {

@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 use super::https::{self, Authority, Client, Connection, Identity};
 use super::{TEMPLATE, binary};
-use crate::support::wait::eventually;
 use crate::support::process::{Process, Signal};
 use crate::support::volume::Volume;
+use crate::support::wait::eventually;
 
 pub(super) struct Webhook {
     process: Process,

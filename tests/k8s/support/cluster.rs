@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::settled;
 use super::ports;
 use super::process::Process;
+use super::settled;
 use super::tools::{output, output_of, run, run_with, text, tool};
 
 /// Who may do everything.

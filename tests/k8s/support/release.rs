@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::tools::run;
 use super::volume::Volume;
-use super::{Cluster, settled, pods, ports};
+use super::{Cluster, pods, ports, settled};
 
 /// Of the release, and of all that the chart makes.
 pub(crate) const NAME: &str = "imgate";

@@ -21,7 +21,9 @@ pub(in crate::cli) struct Url {
 /// Why an address cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::cli) enum UrlError {
-    #[error("expected an address such as `http://127.0.0.1:9690/readyz` or `ws://127.0.0.1:9688/ws`")]
+    #[error(
+        "expected an address such as `http://127.0.0.1:9690/readyz` or `ws://127.0.0.1:9688/ws`"
+    )]
     Malformed,
     #[error("this small client speaks no TLS, expected `ws://` or `http://`")]
     Tls,
