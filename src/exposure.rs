@@ -152,7 +152,7 @@ mod tests {
     const TEXT: &str = "
 listeners: [{ address: 10.0.0.1:8080 }]
 metrics: { address: 10.0.0.1:19688 }
-admin: { address: 10.0.0.2:19688, token: { value: a token of the operator } }
+admin: { address: 10.0.0.2:19688, token: { value: a-token-of-the-operator } }
 upstreams:
   api: { address: 127.0.0.1:8080 }
   ws: { address: \"localhost:19688\" }

@@ -273,7 +273,7 @@ impl<'v> Node<'v> {
     }
 
     /// What stands under a key; nothing is the same as `null`.
-    fn get(&self, key: &str) -> Result<Option<Node<'v>>, Mistake> {
+    fn get(&self, key: &str) -> Result<Option<Self>, Mistake> {
         let value = self.object("an object")?.get(key);
         Ok(value.filter(|value| !value.is_null()).map(|value| Node {
             path: format!("{}.{key}", self.path),
@@ -281,14 +281,14 @@ impl<'v> Node<'v> {
         }))
     }
 
-    fn required(&self, key: &str) -> Result<Node<'v>, Mistake> {
-        Ok(self.get(key)?.unwrap_or(Node {
+    fn required(&self, key: &str) -> Result<Self, Mistake> {
+        Ok(self.get(key)?.unwrap_or_else(|| Node {
             path: format!("{}.{key}", self.path),
             value: &Value::Null,
         }))
     }
 
-    fn elements(&self) -> Result<Vec<Node<'v>>, Mistake> {
+    fn elements(&self) -> Result<Vec<Self>, Mistake> {
         let list = self
             .value
             .as_array()

@@ -9,10 +9,11 @@ use std::io;
 use std::pin::pin;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, LOCATION};
+use http::header::{CONNECTION, HOST, LOCATION, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Body as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -93,17 +94,16 @@ impl HttpGet {
         *request.uri_mut() = hop.target.clone().into();
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
-        let host = match host {
-            Some(host) => host.clone(),
-            None => {
-                let usual = if hop.is_secure { 443 } else { 80 };
-                let host = if hop.port == usual {
-                    "127.0.0.1".to_owned()
-                } else {
-                    format!("127.0.0.1:{}", hop.port)
-                };
-                HeaderValue::try_from(host).map_err(|_| Failure::Lost)?
-            }
+        let host = if let Some(host) = host {
+            host.clone()
+        } else {
+            let usual = if hop.is_secure { 443 } else { 80 };
+            let host = if hop.port == usual {
+                "127.0.0.1".to_owned()
+            } else {
+                format!("127.0.0.1:{}", hop.port)
+            };
+            HeaderValue::try_from(host).map_err(|_| Failure::Lost)?
         };
         headers.insert(HOST, host);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -126,14 +126,16 @@ where
     let mut asking = pin!(async {
         let answer = sender.send_request(request).await.map_err(garbled)?;
         let (head, mut body) = answer.into_parts();
+        let is_bounded =
+            body.size_hint().exact().is_some() || head.headers.contains_key(TRANSFER_ENCODING);
         let mut read = 0;
         while read <= BODY_BYTES
             && let Some(frame) = body.frame().await
         {
             match frame {
                 Ok(frame) => read += frame.data_ref().map_or(0, Bytes::len),
-                // Many servers end a connection with TLS without a word.
-                Err(error) if ended_without_a_word(&error) => break,
+                // Many servers end a connection with TLS without a word, and so the body.
+                Err(error) if !is_bounded && ended_without_a_word(&error) => break,
                 Err(_) => return Err(Failure::Garbled),
             }
         }

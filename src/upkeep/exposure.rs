@@ -79,8 +79,7 @@ impl Herald {
     fn news(&mut self, seen: BTreeMap<Arc<str>, Reach>) -> Vec<(Arc<str>, Reach)> {
         let is_news = |(name, reach): &(&Arc<str>, &Reach)| match (self.said.get(*name), reach) {
             // Another socket is the same state of things.
-            (Some(Reach::Beyond(_)), Reach::Beyond(_)) => false,
-            (None, Reach::Loopback) => false,
+            (Some(Reach::Beyond(_)), Reach::Beyond(_)) | (None, Reach::Loopback) => false,
             (before, now) => before != Some(*now),
         };
         let news = seen

@@ -1,4 +1,4 @@
-//! Lines of `/proc/net/tcp` and `/proc/net/tcp6` (proc_net_tcp(5)): who listens where.
+//! Lines of `/proc/net/tcp` and `/proc/net/tcp6` (`proc_net_tcp`, section 5 of the manual): who listens where.
 //!
 //! An address is one number, or four, in the machine's own order of bytes, in hexadecimal digits;
 //! a port is a number as everywhere.

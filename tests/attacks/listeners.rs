@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use super::arena::Arena;
-use crate::support::operator;
 use crate::support::raw::{RawClient, request};
-use crate::support::{Gate, Recorder, eventually};
+use crate::support::recorder::Exchange;
+use crate::support::{Gate, Recorder, eventually, net, operator};
 
 const POLICY: &str = "
 authenticators:
@@ -68,6 +68,38 @@ fn the_gate_does_not_listen_anywhere_else() {
         metrics,
     ]);
     assert_eq!(listening(gate.pid()), expected);
+}
+
+/// A sidecar guards what comes through it. Whoever can reach the backend's own port needs no
+/// credential, so the gate says that this port is open, and takes no traffic where it was told to.
+#[test]
+fn a_backend_that_can_be_reached_past_the_gate_does_not_go_unnoticed() {
+    let everywhere = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
+    let port = everywhere.local_addr().unwrap().port();
+    let backend = Recorder::on(everywhere, Exchange::ok);
+    let mut gate = Gate::with(POLICY)
+        .upstream("im", SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .arguments(&["--require-loopback"])
+        .start_without_waiting();
+    gate.wait_until_it_answers();
+    // Past the gate, at an address that the gate does not use: the backend answers anybody.
+    let past = SocketAddr::new(net::loopback(), port);
+    assert_eq!(gate.get("/api/x", "").status(), 401);
+    assert_eq!(backend.requests().len(), 0);
+    let passed = RawClient::connect(past).get("/api/x", "X-Auth-Subject: admin\r\n");
+    assert_eq!(passed.status(), 200);
+
+    gate.wait_for_metric("imgate_backend_exposed", &[("upstream", "im")], |value| {
+        value > 0.5
+    });
+    assert_eq!(gate.admin("/readyz").status(), 503);
+    let report = gate.admin("/readyz?verbose").text();
+    assert!(report.contains("gets past the gate"), "{report}");
+    eventually("the log says so", || {
+        let lines = gate.lines("WARN").into_iter();
+        let mut about = lines.filter(|line| line["upstream"] == "im");
+        about.next()
+    });
 }
 
 /// Nothing that was sent may have begun a drain, or ended anything.

@@ -67,7 +67,7 @@ fn ask(gate: &Gate, method: &str, target: &str) -> Answer {
 
 /// These bytes over a socket file, and what comes back.
 #[track_caller]
-fn send_over_file(path: &Path, bytes: &str) -> Answer {
+pub(crate) fn send_over_file(path: &Path, bytes: &str) -> Answer {
     let mut stream = UnixStream::connect(path).expect("the gate accepts");
     stream.set_read_timeout(Some(patience())).unwrap();
     stream.write_all(bytes.as_bytes()).unwrap();

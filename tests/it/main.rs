@@ -93,6 +93,10 @@ mod other_exchange;
 #[cfg(test)]
 #[path = "../paths/paths.rs"]
 mod paths;
+/// In a pod: flags in the place of the configuration, probes of the applications beside the gate,
+/// and backends that can be reached past it.
+#[cfg(test)]
+mod pods;
 /// Connections that begin with a header of the PROXY protocol.
 #[cfg(test)]
 mod proxy_protocol;

@@ -90,6 +90,11 @@ fn seeds_of_socketio() {
 }
 
 #[test]
+fn seeds_of_socket_table() {
+    run("socket_table", targets::socket_table);
+}
+
+#[test]
 fn seeds_of_imkit_client_key() {
     run("imkit_client_key", targets::imkit_client_key);
 }

@@ -1,11 +1,14 @@
 //! What holds for the parsers on any bytes, without another reader.
 
+use std::net::IpAddr;
+
 use imgate::gate::limit;
 use imgate::proxy::syntax;
 use imgate::wire::body::{Body, BodyError, Dechunk, Framing, Side};
 use imgate::wire::frames::{Frames, Sender};
 use imgate::wire::head::{self, HeadError, HeadLimits, Headers, RequestHead, ResponseHead};
 use imgate::wire::message::{Budget, Kind, Message, MessageError, Messages};
+use imgate::wire::socket_table;
 
 /// The limits of the reference configuration.
 const LIMITS: HeadLimits = HeadLimits {
@@ -291,4 +294,29 @@ pub(crate) fn frames(bytes: &[u8]) {
     assert_eq!(outcome, Ok(()));
     assert_eq!(whole.between_messages(), frames.between_messages());
     assert_eq!(whole.saw_close(), frames.saw_close());
+}
+
+/// What is said to listen is what the kernel would write in that place.
+pub(crate) fn socket_table(bytes: &[u8]) {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Ok(Some(socket)) = socket_table::listener(line) else {
+            continue;
+        };
+        let words = |octets: &[u8]| -> String {
+            let words = octets.chunks(4).map(|word| {
+                let word: [u8; 4] = word.try_into().expect("four");
+                format!("{:08X}", u32::from_ne_bytes(word))
+            });
+            words.collect()
+        };
+        let host = match socket.ip() {
+            IpAddr::V4(ip) => words(&ip.octets()),
+            IpAddr::V6(ip) => words(&ip.octets()),
+        };
+        let written = format!("{host}:{:04X}", socket.port());
+        let text = String::from_utf8_lossy(line).to_ascii_uppercase();
+        let mut fields = text.split_ascii_whitespace().skip(1);
+        assert_eq!(fields.next(), Some(&*written), "{text}");
+        assert_eq!(fields.nth(1), Some("0A"), "{text}");
+    }
 }

@@ -78,6 +78,7 @@ fn sockets() {
     spoil_seeds("frames", targets::frames);
     spoil_seeds("messages", targets::messages);
     spoil_seeds("socketio", targets::socketio);
+    spoil_seeds("socket_table", targets::socket_table);
 }
 
 #[test]

@@ -54,6 +54,10 @@ pub(crate) fn imkit_client_key(bytes: &[u8]) {
     credentials::imkit_client_key(bytes);
 }
 
+pub(crate) fn socket_table(bytes: &[u8]) {
+    invariants::socket_table(bytes);
+}
+
 pub(crate) fn json_name(bytes: &[u8]) {
     invariants::json_name(bytes);
 }

@@ -26,15 +26,15 @@ fn upstream(text: &str) -> UpstreamAddress {
     text.parse().unwrap()
 }
 
-fn at(text: &str) -> Option<SocketAddr> {
-    Some(listen_address(text).unwrap())
+fn at(text: &str) -> SocketAddr {
+    listen_address(text).unwrap()
 }
 
 #[test]
 fn each_takes_the_place_of_what_is_written() {
     let overrides = Overrides {
-        listen: at("0.0.0.0:80"),
-        metrics: at("0.0.0.0:81"),
+        listen: Some(at("0.0.0.0:80")),
+        metrics: Some(at("0.0.0.0:81")),
         admin_socket: Some(socket_path("run/admin.sock").unwrap()),
         upstreams: vec![upstream("api=127.0.0.1:1"), upstream("ws=im.internal:2")],
         drain: Some(drain("90s").unwrap()),
@@ -43,11 +43,8 @@ fn each_takes_the_place_of_what_is_written() {
     let Loaded { document, problems } = load(TEXT, &overrides);
     assert_eq!(problems, []);
     let listeners: Vec<_> = document.listeners.iter().map(|one| one.address).collect();
-    assert_eq!(
-        listeners,
-        [at("0.0.0.0:80"), at("127.0.0.1:9689")].map(Option::unwrap)
-    );
-    assert_eq!(document.metrics, at("0.0.0.0:81"));
+    assert_eq!(listeners, [at("0.0.0.0:80"), at("127.0.0.1:9689")]);
+    assert_eq!(document.metrics, Some(at("0.0.0.0:81")));
     let admin = document.admin.unwrap().place;
     assert_eq!(admin, AdminPlace::Unix("run/admin.sock".into()));
     let upstreams: Vec<_> = document
@@ -70,7 +67,7 @@ fn nothing_changes_unless_said() {
     let Loaded { document, problems } = load(TEXT, &Overrides::default());
     assert_eq!(problems, []);
     assert_eq!(document.listeners[0].address.port(), 9688);
-    assert_eq!(document.metrics, at("127.0.0.1:9690"));
+    assert_eq!(document.metrics, Some(at("127.0.0.1:9690")));
     assert!(document.admin.is_none());
     assert_eq!(document.upstreams[1].on_exposed, OnExposed::Warn);
     assert_eq!(document.shutdown.deadline, Duration::from_secs(25));
@@ -95,11 +92,11 @@ fn an_admin_that_is_configured_stays_and_so_does_a_longer_deadline() {
 #[test]
 fn what_does_not_fit_is_told_of_its_flag() {
     let listen = |address| Overrides {
-        listen: at(address),
+        listen: Some(at(address)),
         ..Overrides::default()
     };
     let metrics = |address| Overrides {
-        metrics: at(address),
+        metrics: Some(at(address)),
         ..Overrides::default()
     };
     let upstreams = |texts: &[&str]| Overrides {
@@ -115,7 +112,7 @@ fn what_does_not_fit_is_told_of_its_flag() {
         (
             "both flags",
             Overrides {
-                metrics: at("0.0.0.0:1"),
+                metrics: Some(at("0.0.0.0:1")),
                 ..listen("0.0.0.0:1")
             },
             format!("--metrics: {same}"),
@@ -143,7 +140,7 @@ fn what_does_not_fit_is_told_of_its_flag() {
     }
     // Port 0 is another port each time.
     let overrides = Overrides {
-        metrics: at("127.0.0.1:0"),
+        metrics: Some(at("127.0.0.1:0")),
         ..listen("127.0.0.1:0")
     };
     assert_eq!(load(TEXT, &overrides).problems, []);

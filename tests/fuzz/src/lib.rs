@@ -24,5 +24,5 @@ macro_rules! targets {
 targets!(
     body body_readers configuration easemob_dynamic easemob_token frames head_request head_response
     imkit_client_key introspection json_name jwks messages request_readers response_readers routes
-    socketio token_answer zego_token04
+    socket_table socketio token_answer zego_token04
 );

@@ -49,6 +49,7 @@ pub(crate) struct Builder {
     workers: Option<usize>,
     admin: Option<String>,
     shutdown: String,
+    arguments: Vec<String>,
     environment: Vec<(String, String)>,
     open_files: Option<u32>,
     output: Option<[Stdio; 2]>,
@@ -103,6 +104,13 @@ impl Builder {
     /// Other times than those of a gate that leaves at once.
     pub(crate) fn shutdown(mut self, keys: &str) -> Self {
         keys.clone_into(&mut self.shutdown);
+        self
+    }
+
+    /// Further arguments of `imgate run`.
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        self.arguments.extend(arguments);
         self
     }
 
@@ -218,6 +226,7 @@ impl Builder {
         };
         command
             .args(["run", "-c", path])
+            .args(self.arguments)
             .current_dir(self.directory.path());
         command.envs(self.environment);
         let process = match self.output {
@@ -261,6 +270,7 @@ impl Gate {
             workers: None,
             admin: None,
             shutdown: "lame_duck: 0s, drain: 0s".to_owned(),
+            arguments: Vec::new(),
             environment: Vec::new(),
             open_files: None,
             output: None,
@@ -334,6 +344,15 @@ impl Gate {
 
     pub(crate) fn admin_client(&self) -> RawClient {
         RawClient::connect(self.metrics_address)
+    }
+
+    /// Waits until the metrics listener answers, whatever it says.
+    #[track_caller]
+    pub(crate) fn wait_until_it_answers(&mut self) {
+        eventually("the gate answers", || {
+            assert!(self.process.has_ended().is_none(), "{}", self.output());
+            std::net::TcpStream::connect(self.metrics_address).ok()
+        });
     }
 
     #[track_caller]
