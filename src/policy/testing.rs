@@ -47,8 +47,8 @@ pub(crate) fn try_policy_asking(
     compile(previous, &format!("{frame}{yaml}"), remote)
 }
 
-/// Compiles a configuration in which everything is written, or gives all problems as one text.
-pub(crate) fn try_whole_policy(yaml: &str) -> Result<Policy, String> {
+/// Compiles a text in which everything is written.
+pub(crate) fn try_whole(yaml: &str) -> Result<Policy, String> {
     compile(None, yaml, &Stores(&|_| Arc::new(Down)))
 }
 

@@ -1,4 +1,4 @@
-use crate::policy::testing::try_whole_policy;
+use crate::policy::testing::try_whole;
 
 const TEXT: &str = r#"
 listeners: [{ address: 127.0.0.1:9688 }]
@@ -25,7 +25,7 @@ fn problems(balance: &str, routes: &[&str]) -> String {
     let text = TEXT
         .replace("$BALANCE", balance)
         .replace("$ROUTES", &routes.join("\n  "));
-    match try_whole_policy(&text) {
+    match try_whole(&text) {
         Ok(policy) => {
             let names: Vec<&str> = policy.upstreams().iter().map(|one| &*one.name).collect();
             assert_eq!(names, ["im", "other"]);
