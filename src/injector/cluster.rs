@@ -69,10 +69,12 @@ impl CallError {
     /// Somebody else was faster; what there is now is read in the next turn.
     fn is_conflict(&self) -> bool {
         match self {
-            Self::Call { source, .. } => match &**source {
-                kube::Error::Api(status) => status.is_conflict() || status.is_already_exists(),
-                _ => false,
-            },
+            Self::Call { source, .. } => {
+                let kube::Error::Api(status) = &**source else {
+                    return false;
+                };
+                status.is_conflict() || status.is_already_exists()
+            }
             Self::Material(_) | Self::Slow { .. } => false,
         }
     }
