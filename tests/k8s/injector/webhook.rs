@@ -155,7 +155,7 @@ impl Webhook {
     }
 }
 
-fn lines(output: &str) -> impl Iterator<Item = Value> {
+pub(super) fn lines(output: &str) -> impl Iterator<Item = Value> {
     // The last line may not be whole yet.
     output
         .lines()
