@@ -147,11 +147,13 @@ fn is_hidden(c: char) -> bool {
         )
 }
 
-/// Letters first and no word with a meaning, in any version of YAML.
+/// A letter first and no word with a meaning, in any version of YAML.
 fn is_plain(text: &str) -> bool {
-    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@".contains(&byte);
+    text.trim_start_matches("--")
+        .starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
         && text.bytes().all(is_safe)
+        && !text.ends_with(':')
         && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
