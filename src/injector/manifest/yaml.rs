@@ -107,7 +107,7 @@ fn write_scalar(value: &Value, into: &mut String) {
     match value {
         Value::String(text) => write_text(text, into),
         Value::Array(_) | Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_) => {
-            into.push_str(&value.to_string())
+            into.push_str(&value.to_string());
         }
     }
 }
@@ -150,7 +150,8 @@ fn is_hidden(c: char) -> bool {
 /// A letter first and no word with a meaning, in any version of YAML.
 fn is_plain(text: &str) -> bool {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@".contains(&byte);
-    text.trim_start_matches("--")
+    text.strip_prefix("--")
+        .unwrap_or(text)
         .starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
         && text.bytes().all(is_safe)
         && !text.ends_with(':')

@@ -147,8 +147,8 @@ impl Store {
                 (200, self.put(path, object))
             }
             ("PATCH", _, Some(mut object)) => {
-                let patch: json_patch::Patch = serde_json::from_value(body()).unwrap();
-                match json_patch::patch(&mut object, &patch) {
+                let changes: json_patch::Patch = serde_json::from_value(body()).unwrap();
+                match json_patch::patch(&mut object, &changes) {
                     Ok(()) => (200, self.put(path, object)),
                     Err(_) => (422, status(422, "Invalid")),
                 }

@@ -127,7 +127,7 @@ impl Webhook {
     }
 
     #[track_caller]
-    pub(super) fn metric(&self, name: &str) -> f64 {
+    pub(super) fn metric(&self, name: &str) -> u64 {
         let (_, text) = self.get("/metrics");
         let line = text
             .lines()
