@@ -69,10 +69,12 @@ impl CallError {
     /// Somebody else was faster; what there is now is read in the next turn.
     fn is_conflict(&self) -> bool {
         match self {
-            Self::Call { source, .. } => match &**source {
-                kube::Error::Api(status) => status.is_conflict() || status.is_already_exists(),
-                _ => false,
-            },
+            Self::Call { source, .. } => {
+                let kube::Error::Api(status) = &**source else {
+                    return false;
+                };
+                status.is_conflict() || status.is_already_exists()
+            }
             Self::Material(_) | Self::Slow { .. } => false,
         }
     }
@@ -224,26 +226,20 @@ impl Keeper {
             // Every other step is about a Secret that is there.
             (_, None) => return Ok(false),
         };
-        let done = match stored {
-            Some(stored) => {
-                let mut secret = stored.secret.clone();
-                secret.data = Some(data(&material));
-                let parameters = PostParams::default();
-                let name = &self.names.secret;
-                // With the version that was read, so that the second of two writers fails.
-                let replaced = self.secrets.replace(name, &parameters, &secret);
-                call("writing the Secret", replaced).await?;
-                "written"
-            }
-            None => {
-                let secret = self.new_secret(&material).await;
-                let parameters = PostParams::default();
-                let created = self.secrets.create(&parameters, &secret);
-                call("creating the Secret", created).await?;
-                "created"
-            }
-        };
-        info!(secret = self.names.secret, step = ?step, done, "certificates");
+        let parameters = PostParams::default();
+        if let Some(stored) = stored {
+            let mut secret = stored.secret.clone();
+            secret.data = Some(data(&material));
+            let name = &self.names.secret;
+            // With the version that was read, so that the second of two writers fails.
+            let replaced = self.secrets.replace(name, &parameters, &secret);
+            call("writing the Secret", replaced).await?;
+        } else {
+            let secret = self.new_secret(&material).await;
+            let created = self.secrets.create(&parameters, &secret);
+            call("creating the Secret", created).await?;
+        }
+        info!(secret = self.names.secret, step = ?step, "certificates");
         Ok(true)
     }
 
@@ -366,58 +362,4 @@ fn bundle_patch(webhook: &MutatingWebhookConfiguration, authorities: &str) -> js
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn webhook(bundles: &[Option<&str>]) -> MutatingWebhookConfiguration {
-        let entries: Vec<_> = bundles
-            .iter()
-            .enumerate()
-            .map(|(index, bundle)| {
-                let bundle = bundle.map(|text| ByteString(text.as_bytes().to_vec()));
-                json!({
-                    "name": format!("{index}.imgate.dev"), "sideEffects": "None",
-                    "admissionReviewVersions": ["v1"], "clientConfig": { "caBundle": bundle },
-                })
-            })
-            .collect();
-        serde_json::from_value(json!({ "metadata": { "name": "w" }, "webhooks": entries })).unwrap()
-    }
-
-    #[test]
-    fn every_entry_has_to_trust_us() {
-        for (case, webhook, expected) in [
-            ("no webhook", None, Bundle::NoWebhook),
-            (
-                "all entries",
-                Some(webhook(&[Some("ca"), Some("ca")])),
-                Bundle::Agrees,
-            ),
-            (
-                "one has nothing",
-                Some(webhook(&[Some("ca"), None])),
-                Bundle::Differs,
-            ),
-            (
-                "one has another",
-                Some(webhook(&[Some("ca"), Some("other")])),
-                Bundle::Differs,
-            ),
-        ] {
-            assert_eq!(bundle(webhook.as_ref(), "ca"), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn the_patch_sets_every_bundle_and_nothing_when_the_list_has_changed() {
-        let before = webhook(&[None, Some("other")]);
-        let patch = bundle_patch(&before, "ca");
-        let mut object = serde_json::to_value(&before).unwrap();
-        json_patch::patch(&mut object, &patch).unwrap();
-        let after: MutatingWebhookConfiguration = serde_json::from_value(object).unwrap();
-        assert_eq!(bundle(Some(&after), "ca"), Bundle::Agrees);
-        let mut other = serde_json::to_value(webhook(&[None])).unwrap();
-        other["webhooks"][0]["name"] = "elsewhere.imgate.dev".into();
-        json_patch::patch(&mut other, &patch).unwrap_err();
-    }
-}
+mod tests;

@@ -3,20 +3,11 @@ use serde_json::{Value, json};
 use super::testing::{annotated, injected, injection, pod, situation, template, with};
 use super::*;
 
-#[track_caller]
-fn refusal(pod: &Value) -> Refusal {
-    let template = template();
-    match inject(pod, situation(&template)) {
-        Outcome::Denied(refusal) => refusal,
-        other @ (Outcome::Injected(_) | Outcome::Skipped(_)) => panic!("{other:?}"),
-    }
-}
+mod refusals;
 
-#[track_caller]
-fn gate(pod: &Value) -> Value {
-    let template = template();
-    let pod = injected(pod, situation(&template));
-    pod["spec"]["initContainers"][0].clone()
+/// A pod with a second container.
+fn beside(container: Value) -> Value {
+    with(pod(), "/spec/containers/1", container)
 }
 
 fn arguments(gate: &Value) -> String {
@@ -94,7 +85,7 @@ fn the_gate_is_restricted_and_holds_no_token_of_the_application() {
         .unwrap();
     assert_eq!(volume["emptyDir"], json!({}));
     // OpenShift gives users out itself.
-    let mut free = template.clone();
+    let mut free = template;
     (free.run_as_user, free.run_as_group) = (None, None);
     let after = injected(&pod(), situation(&free));
     let context = &after["spec"]["initContainers"][0]["securityContext"];
@@ -303,230 +294,6 @@ fn the_backend_gets_its_variables_and_its_sleep() {
 }
 
 #[test]
-fn what_the_gate_cannot_guard_is_refused_by_place() {
-    let other = |value: Value| with(pod(), "/spec/containers/1", value);
-    let port = |port: Value| other(json!({ "name": "b", "ports": [port] }));
-    for (case, pod, reason, expected) in [
-        (
-            "the node's network",
-            with(pod(), "/spec/hostNetwork", true.into()),
-            Reason::HostNetwork,
-            "spec.hostNetwork: expected",
-        ),
-        (
-            "Windows",
-            with(pod(), "/spec/os", json!({ "name": "windows" })),
-            Reason::Windows,
-            "spec.os.name: expected a pod for Linux",
-        ),
-        (
-            "nodes with Windows",
-            with(
-                pod(),
-                "/spec/nodeSelector",
-                json!({ "kubernetes.io/os": "windows" }),
-            ),
-            Reason::Windows,
-            "spec.nodeSelector: expected a pod for Linux",
-        ),
-        (
-            "the gate's port",
-            port(json!({ "containerPort": 9688 })),
-            Reason::Port,
-            "spec.containers[1].ports[0].containerPort: expected another port, or another `imgate.dev/port`; the gate listens at 9688",
-        ),
-        (
-            "the metrics port",
-            port(json!({ "containerPort": 9690, "protocol": "TCP" })),
-            Reason::Port,
-            "or another `imgate.dev/metrics-port`",
-        ),
-        (
-            "the gate's port at the node",
-            port(json!({ "containerPort": 1, "hostPort": 9688 })),
-            Reason::Port,
-            "ports[0].hostPort: expected another port",
-        ),
-        (
-            "the gate's port in an init container",
-            with(
-                pod(),
-                "/spec/initContainers",
-                json!([{ "name": "i", "ports": [{ "containerPort": 9688 }] }]),
-            ),
-            Reason::Port,
-            "spec.initContainers[0].ports[0]",
-        ),
-        (
-            "the name that Services point at",
-            port(json!({ "name": "imgate", "containerPort": 1 })),
-            Reason::Port,
-            "ports[0].name: expected another name",
-        ),
-        (
-            "the same port twice",
-            annotated(pod(), "port", "9690"),
-            Reason::Port,
-            "expected two different ports, both are 9690",
-        ),
-        (
-            "the gate before itself",
-            annotated(pod(), "upstream-port", "9688"),
-            Reason::Port,
-            "`imgate.dev/upstream-port`: expected the backend's port, 9688 is the gate's own",
-        ),
-        (
-            "a volume of our name",
-            with(
-                pod(),
-                "/spec/volumes",
-                json!([{ "name": "a" }, { "name": "imgate-run" }]),
-            ),
-            Reason::Volume,
-            "spec.volumes[1].name: expected another name",
-        ),
-        (
-            "a container that is not there",
-            annotated(pod(), "backend-container", "b"),
-            Reason::Backend,
-            "expected a container of this pod: `app`",
-        ),
-        (
-            "which of two",
-            annotated(other(json!({ "name": "b" })), "backend-env", "A=1"),
-            Reason::Backend,
-            "expected the one that is meant by",
-        ),
-        (
-            "which of two sleeps",
-            annotated(other(json!({ "name": "b" })), "backend-prestop-sleep", "1s"),
-            Reason::Backend,
-            "of `app`, `b`",
-        ),
-        (
-            "a variable with another value",
-            annotated(
-                with(
-                    pod(),
-                    "/spec/containers/0/env",
-                    json!([{ "name": "A", "value": "2" }]),
-                ),
-                "backend-env",
-                "A=1",
-            ),
-            Reason::Backend,
-            "spec.containers[0].env: expected no `A`, or one with the value",
-        ),
-        (
-            "a variable from elsewhere",
-            annotated(
-                with(
-                    pod(),
-                    "/spec/containers/0/env",
-                    json!([{ "name": "A", "valueFrom": {} }]),
-                ),
-                "backend-env",
-                "A=1",
-            ),
-            Reason::Backend,
-            "spec.containers[0].env",
-        ),
-        (
-            "a port that nobody declares",
-            with(
-                pod(),
-                "/spec/containers/0/livenessProbe",
-                json!({ "httpGet": { "port": "web" } }),
-            ),
-            Reason::Probe,
-            "spec.containers[0].livenessProbe.httpGet.port: expected a port's number, or the name of a port of this container",
-        ),
-        (
-            "an unknown annotation",
-            annotated(pod(), "prot", "1"),
-            Reason::Annotation,
-            "did you mean `imgate.dev/port`?",
-        ),
-        ("no spec", json!({}), Reason::Pod, "spec: expected a map"),
-        (
-            "no containers",
-            json!({ "spec": { "containers": [] } }),
-            Reason::Pod,
-            "expected at least one container",
-        ),
-        (
-            "a strange list",
-            json!({ "spec": { "containers": ["a"] } }),
-            Reason::Pod,
-            "spec.containers: expected a list of maps",
-        ),
-        (
-            "a strange map",
-            json!({ "metadata": { "annotations": [] }, "spec": { "containers": [{}] } }),
-            Reason::Pod,
-            "metadata.annotations: expected a map",
-        ),
-    ] {
-        let refusal = refusal(&pod);
-        assert_eq!(refusal.reason, reason, "{case}: {}", refusal.message);
-        assert!(
-            refusal.message.contains(expected),
-            "{case}: {}",
-            refusal.message
-        );
-    }
-    let mut template = template();
-    template.config = None;
-    let Outcome::Denied(refusal) = inject(&pod(), situation(&template)) else {
-        panic!("nobody says which configuration");
-    };
-    assert_eq!(refusal.reason, Reason::Config);
-    assert!(
-        refusal
-            .message
-            .starts_with("annotation `imgate.dev/config`: expected the name")
-    );
-}
-
-#[test]
-fn what_is_no_clash_is_none() {
-    for (case, port) in [
-        (
-            "another protocol",
-            json!({ "containerPort": 9688, "protocol": "UDP" }),
-        ),
-        ("another port", json!({ "containerPort": 9689 })),
-        (
-            "no port at the node",
-            json!({ "containerPort": 1, "hostPort": 0 }),
-        ),
-    ] {
-        let pod = with(
-            pod(),
-            "/spec/containers/1",
-            json!({ "name": "b", "ports": [port] }),
-        );
-        assert_eq!(gate(&pod)["name"], "imgate", "{case}");
-    }
-}
-
-#[test]
-fn several_mistakes_are_one_refusal() {
-    let pod = with(
-        annotated(pod(), "port", "x"),
-        "/spec/hostNetwork",
-        true.into(),
-    );
-    let refusal = refusal(&pod);
-    assert_eq!(refusal.reason, Reason::Annotation);
-    assert!(
-        refusal.message.contains("; spec.hostNetwork"),
-        "{}",
-        refusal.message
-    );
-}
-
-#[test]
 fn some_pods_are_left_alone() {
     let template = template();
     for (case, pod, expected) in [
@@ -660,7 +427,6 @@ fn what_works_and_is_perhaps_not_meant_so_is_said() {
         "native-sidecar",
         "false",
     );
-    let beside = |container: Value| with(pod(), "/spec/containers/1", container);
     for (case, pod, expected) in [
         ("nothing", pod(), None),
         (
