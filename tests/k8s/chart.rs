@@ -213,7 +213,9 @@ fn every_ci_file_fits_the_schemas_of_every_version() {
                 !FOREIGN.iter().any(|foreign| group.starts_with(foreign))
             });
             let manifest = directory.path().join(file.file_name().unwrap());
-            let texts = objects.iter().map(|one| serde_yaml::to_string(one).unwrap());
+            let texts = objects
+                .iter()
+                .map(|one| serde_yaml::to_string(one).unwrap());
             fs::write(&manifest, texts.collect::<Vec<_>>().join("---\n")).unwrap();
             command.arg(manifest);
         }

@@ -177,10 +177,7 @@ fn an_open_door_is_refused() {
     for (version, more) in [
         ("1.29", "injector.enabled=true"),
         ("1.33", "validatingAdmissionPolicy.enabled=false"),
-        (
-            "1.33",
-            "validatingAdmissionPolicy.validationActions={Warn}",
-        ),
+        ("1.33", "validatingAdmissionPolicy.validationActions={Warn}"),
     ] {
         let said = refusal(version, &set(&[ignore, more]));
         assert!(said.contains("failurePolicy=Ignore"), "{more}: {said}");
@@ -200,7 +197,10 @@ fn gated_pods_are_closed_but_for_the_gate() {
     assert_eq!(policies.len(), 2);
     for policy in policies {
         let spec = &policy["spec"];
-        assert_eq!(spec["podSelector"]["matchLabels"]["imgate.dev/inject"], "enabled");
+        assert_eq!(
+            spec["podSelector"]["matchLabels"]["imgate.dev/inject"],
+            "enabled"
+        );
         assert_eq!(strings(&spec["policyTypes"]), ["Ingress"]);
         let rules = items(&spec["ingress"]).iter();
         let ports = rules.flat_map(|rule| items(&rule["ports"]));

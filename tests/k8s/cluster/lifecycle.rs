@@ -1,4 +1,6 @@
+use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -101,7 +103,7 @@ fn nothing_is_left_of_a_release_that_is_uninstalled() {
 }
 
 /// Everything that the chart renders with these values, but what the API server has no type for.
-fn rendered(cluster: &Cluster, values: &std::path::Path) -> Value {
+fn rendered(cluster: &Cluster, values: &Path) -> Value {
     let mut command = cluster.helm();
     command.args(["template", "other"]).arg(chart());
     command.args([
@@ -126,14 +128,22 @@ fn rendered(cluster: &Cluster, values: &std::path::Path) -> Value {
 #[ignore = "make k8s"]
 fn the_api_server_accepts_all_that_the_chart_renders() {
     let release = Release::shared();
-    release.cluster.namespace("rendered", &json!({}));
+    let cluster = release.cluster;
+    let mut namespaces = HashSet::new();
     let mut count = 0;
     for entry in fs::read_dir(chart().join("ci")).unwrap() {
-        let list = rendered(release.cluster, &entry.unwrap().path());
-        assert!(!list["items"].as_array().unwrap().is_empty());
-        release
-            .cluster
-            .submit(&["create", "--dry-run=server"], &list);
+        let list = rendered(cluster, &entry.unwrap().path());
+        let items = list["items"].as_array().unwrap();
+        assert!(!items.is_empty());
+        for name in items
+            .iter()
+            .filter_map(|item| item["metadata"]["namespace"].as_str())
+        {
+            if namespaces.insert(name.to_owned()) {
+                cluster.namespace(name, &json!({}));
+            }
+        }
+        cluster.submit(&["create", "--dry-run=server"], &list);
         count += 1;
     }
     assert!(count > 3, "{count} files in ci/");
