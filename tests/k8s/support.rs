@@ -18,13 +18,14 @@ use std::time::{Duration, Instant};
 
 pub(crate) use cluster::Cluster;
 pub(crate) use release::Release;
+pub(crate) use wait::eventually;
 
 /// How long a cluster may take on a busy machine before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Asks again and again until `probe` gives something, or says at last what was in the way.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn patiently<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
     loop {
         match probe() {

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::release::{INJECTOR, NAME, NAMESPACE, SECRET, chart};
 use crate::support::tools::run;
-use crate::support::{Cluster, Release, eventually, pods};
+use crate::support::{Cluster, Release, patiently, pods};
 
 #[test]
 #[ignore = "make k8s"]
 fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
-    let mut release = Release::alone();
+    let release = Release::alone();
     let state = |release: &Release| {
         let secret = release.get("secret", SECRET).expect("the Secret");
         let webhook = ["mutatingwebhookconfiguration", INJECTOR];
@@ -33,7 +33,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
     assert_eq!(state(&release), before);
     release.mount_template();
 
-    let pod = eventually("the next pod has the new values", || {
+    let pod = patiently("the next pod has the new values", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
         let port = &pods::gate(&pod)["ports"][0]["containerPort"];
         if port == 9700 {
@@ -48,7 +48,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
 
     release.helm(&["upgrade"], &[]);
     release.mount_template();
-    eventually("the old values are back", || {
+    patiently("the old values are back", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
         let port = &pods::gate(&pod)["ports"][0]["containerPort"];
         if port == 9688 {
@@ -91,7 +91,7 @@ fn nothing_is_left_of_a_release_that_is_uninstalled() {
 
     Release::remove(release);
 
-    eventually("nothing of it is left", || {
+    patiently("nothing of it is left", || {
         let left = ours(cluster);
         left.is_empty()
             .then_some(())
