@@ -11,7 +11,7 @@ use serde_yaml::Value;
 
 use super::support::tools::{output, run, text, tool};
 
-/// The configurations in rendered ConfigMaps, as the gate and the injector read them.
+/// The configurations in rendered ConfigMaps, as the gate reads them.
 mod configurations;
 /// What keeps a pod from running without its gate.
 mod locks;
@@ -213,7 +213,9 @@ fn every_ci_file_fits_the_schemas_of_every_version() {
                 !FOREIGN.iter().any(|foreign| group.starts_with(foreign))
             });
             let manifest = directory.path().join(file.file_name().unwrap());
-            let texts = objects.iter().map(|one| serde_yaml::to_string(one).unwrap());
+            let texts = objects
+                .iter()
+                .map(|one| serde_yaml::to_string(one).unwrap());
             fs::write(&manifest, texts.collect::<Vec<_>>().join("---\n")).unwrap();
             command.arg(manifest);
         }

@@ -177,10 +177,7 @@ fn an_open_door_is_refused() {
     for (version, more) in [
         ("1.29", "injector.enabled=true"),
         ("1.33", "validatingAdmissionPolicy.enabled=false"),
-        (
-            "1.33",
-            "validatingAdmissionPolicy.validationActions={Warn}",
-        ),
+        ("1.33", "validatingAdmissionPolicy.validationActions={Warn}"),
     ] {
         let said = refusal(version, &set(&[ignore, more]));
         assert!(said.contains("failurePolicy=Ignore"), "{more}: {said}");
@@ -200,11 +197,23 @@ fn gated_pods_are_closed_but_for_the_gate() {
     assert_eq!(policies.len(), 2);
     for policy in policies {
         let spec = &policy["spec"];
-        assert_eq!(spec["podSelector"]["matchLabels"]["imgate.dev/inject"], "enabled");
+        assert_eq!(
+            spec["podSelector"]["matchLabels"]["imgate.dev/inject"],
+            "enabled"
+        );
         assert_eq!(strings(&spec["policyTypes"]), ["Ingress"]);
         let rules = items(&spec["ingress"]).iter();
         let ports = rules.flat_map(|rule| items(&rule["ports"]));
         let ports: Vec<_> = ports.map(|port| port["port"].as_u64().unwrap()).collect();
         assert_eq!(ports, [9700, 9690]);
+    }
+    // A map of values is merged with the defaults: an empty one would still ask for the label.
+    let all = "gatedPods.networkPolicy.podSelector.matchLabels=null";
+    for policy in of_kind(
+        &render("1.33", &set(&[more[0], more[1], all])),
+        "NetworkPolicy",
+    ) {
+        let selector = policy["spec"]["podSelector"].as_mapping();
+        assert!(selector.is_some_and(serde_yaml::Mapping::is_empty));
     }
 }

@@ -93,15 +93,24 @@ fn every_alert_is_seen_firing_and_quiet() {
 #[test]
 fn every_alert_says_how_bad_it_is_since_when_and_what_to_do() {
     let runbooks = read("RUNBOOKS.md");
-    let headings: Vec<_> = runbooks.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let headings: Vec<_> = runbooks
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
     let mut names = Vec::new();
     for alert in alerts() {
         let name = alert["alert"].as_str().unwrap().to_owned();
         assert!(alert["for"].is_string(), "{name} waits");
         let severity = alert["labels"]["severity"].as_str().unwrap();
-        assert!(["critical", "warning", "info"].contains(&severity), "{name}");
+        assert!(
+            ["critical", "warning", "info"].contains(&severity),
+            "{name}"
+        );
         for annotation in ["summary", "description", "runbook_url"] {
-            assert!(alert["annotations"][annotation].is_string(), "{name}: {annotation}");
+            assert!(
+                alert["annotations"][annotation].is_string(),
+                "{name}: {annotation}"
+            );
         }
         let runbook = alert["annotations"]["runbook_url"].as_str().unwrap();
         let anchor = format!("/helm/imgate/RUNBOOKS.md#{}", name.to_lowercase());
@@ -142,7 +151,10 @@ fn rules_and_dashboards_ask_for_metrics_that_exist() {
         }
     }
     for name in recorded {
-        assert!(name.split(':').count() == 3, "{name} is level:metric:operations");
+        assert!(
+            name.split(':').count() == 3,
+            "{name} is level:metric:operations"
+        );
     }
     assert!(asked.len() > 50, "{asked:?}");
 }
@@ -177,7 +189,10 @@ fn the_expressions_of_dashboards_parse() {
 /// What promtool has tested is what is installed, with `{{ $labels }}` as it was.
 #[test]
 fn what_is_installed_is_what_was_tested() {
-    let on = ["metrics.prometheusRule.enabled=true", "metrics.dashboards.enabled=true"];
+    let on = [
+        "metrics.prometheusRule.enabled=true",
+        "metrics.dashboards.enabled=true",
+    ];
     let objects = render("1.33", &set(&on));
     let mut installed = items(&the(&objects, "PrometheusRule")["spec"]["groups"]).to_vec();
     let mut tested = Vec::new();
@@ -187,7 +202,11 @@ fn what_is_installed_is_what_was_tested() {
     }
     assert_eq!(installed, tested);
     for name in ["fleet", "pod"] {
-        let map = named(&objects, "ConfigMap", &format!("im-imgate-dashboard-{name}"));
+        let map = named(
+            &objects,
+            "ConfigMap",
+            &format!("im-imgate-dashboard-{name}"),
+        );
         let text = map["data"][format!("imgate-{name}.json").as_str()].as_str();
         let file = fs::read_to_string(chart().join(format!("dashboards/{name}.json"))).unwrap();
         assert_eq!(text.unwrap().trim(), file.trim());
@@ -205,7 +224,11 @@ fn what_is_installed_is_what_was_tested() {
     ];
     let objects = render("1.33", &set(&changed));
     installed = items(&the(&objects, "PrometheusRule")["spec"]["groups"]).to_vec();
-    assert_eq!(installed.len(), tested.len() - 1, "nothing about the injector");
+    assert_eq!(
+        installed.len(),
+        tested.len() - 1,
+        "nothing about the injector"
+    );
     for rule in installed.iter().flat_map(|group| items(&group["rules"])) {
         let Some(name) = rule["alert"].as_str() else {
             continue;

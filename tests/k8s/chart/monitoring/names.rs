@@ -31,11 +31,32 @@ const MAKERS: [&str; 6] = [
 ];
 /// Words of PromQL that are no metric.
 const WORDS: [&str; 16] = [
-    "absent", "and", "bool", "count", "histogram_quantile", "increase", "inf", "max", "min", "or",
-    "rate", "sum", "time", "unless", "vector", "avg",
+    "absent",
+    "and",
+    "bool",
+    "count",
+    "histogram_quantile",
+    "increase",
+    "inf",
+    "max",
+    "min",
+    "or",
+    "rate",
+    "sum",
+    "time",
+    "unless",
+    "vector",
+    "avg",
 ];
 /// Before a list of labels.
-const BEFORE_LABELS: [&str; 6] = ["by", "group_left", "group_right", "ignoring", "on", "without"];
+const BEFORE_LABELS: [&str; 6] = [
+    "by",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "on",
+    "without",
+];
 
 /// All that can be asked for.
 pub(super) fn known() -> BTreeSet<String> {
@@ -91,7 +112,8 @@ pub(super) fn of(expression: &str) -> Vec<String> {
                 behind.trim_start_matches(|letter: char| letter.is_alphanumeric() || letter == '.')
             }
             _ if first.is_alphabetic() => {
-                let end = rest.find(|letter: char| !letter.is_alphanumeric() && !"_:".contains(letter));
+                let end =
+                    rest.find(|letter: char| !letter.is_alphanumeric() && !"_:".contains(letter));
                 let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
                 if BEFORE_LABELS.contains(&word) {
                     after(behind, ')')
