@@ -11,6 +11,8 @@
 
 pub mod document;
 pub mod files;
+#[cfg(feature = "injector")]
+pub mod sidecar;
 
 mod admin;
 mod authenticator;

@@ -31,6 +31,8 @@ pub mod tunnel;
 // Layer 5, crust: the only modules that import pingora.
 pub mod admin;
 pub mod cli;
+#[cfg(feature = "injector")]
+pub mod injector;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
@@ -64,8 +66,8 @@ mod layers {
         &["gate"],
         &["request_id", "session", "tunnel"],
         &[
-            "admin", "cli", "log", "metrics", "proxy", "reload", "replicas", "server", "shutdown",
-            "signals", "upkeep",
+            "admin", "cli", "injector", "log", "metrics", "proxy", "reload", "replicas", "server",
+            "shutdown", "signals", "upkeep",
         ],
     ];
 

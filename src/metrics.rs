@@ -24,7 +24,7 @@ use crate::tunnel::Ending;
 
 mod arrivals;
 mod expiring;
-mod families;
+pub(crate) mod families;
 mod guards;
 pub(crate) mod learning;
 mod limits;

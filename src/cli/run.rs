@@ -17,7 +17,7 @@ use crate::proxy::carrier::Carrier;
 use crate::reload::{self, Loaded, Reloader};
 use crate::server::Gateway;
 
-mod memory;
+pub(crate) mod memory;
 
 /// How long the last lines of the log may take.
 const LAST_LINES: Duration = Duration::from_secs(1);

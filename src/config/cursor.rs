@@ -241,6 +241,21 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whether nothing stands behind the key.
+    #[cfg(feature = "injector")]
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.node.content, Content::Null)
+    }
+
+    #[cfg(feature = "injector")]
+    pub(super) fn as_boolean(&self) -> Option<bool> {
+        if let Content::Bool(value) = self.node.content {
+            Some(value)
+        } else {
+            None
+        }
+    }
+
     fn path(&self) -> String {
         render(self.trail.as_deref())
     }

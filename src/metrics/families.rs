@@ -5,22 +5,22 @@ use prometheus::{
 };
 
 /// Makes and registers families, all with the prefix `imgate_`.
-pub(super) struct Families<'a> {
+pub(crate) struct Families<'a> {
     registry: &'a Registry,
 }
 
 impl<'a> Families<'a> {
-    pub(super) fn of(registry: &'a Registry) -> Self {
+    pub(crate) fn of(registry: &'a Registry) -> Self {
         Self { registry }
     }
 
-    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    pub(crate) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         let counter = IntCounter::with_opts(Opts::new(name, help).namespace("imgate"))?;
         self.registry.register(Box::new(counter.clone()))?;
         Ok(counter)
     }
 
-    pub(super) fn counters(
+    pub(crate) fn counters(
         &self,
         name: &str,
         help: &str,
@@ -31,7 +31,7 @@ impl<'a> Families<'a> {
         Ok(family)
     }
 
-    pub(super) fn gauges(
+    pub(crate) fn gauges(
         &self,
         name: &str,
         help: &str,
@@ -42,13 +42,13 @@ impl<'a> Families<'a> {
         Ok(family)
     }
 
-    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    pub(crate) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         let gauge = IntGauge::with_opts(Opts::new(name, help).namespace("imgate"))?;
         self.registry.register(Box::new(gauge.clone()))?;
         Ok(gauge)
     }
 
-    pub(super) fn histograms(
+    pub(crate) fn histograms(
         &self,
         name: &str,
         help: &str,

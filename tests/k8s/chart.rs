@@ -17,6 +17,8 @@ mod configurations;
 mod locks;
 /// Alerts, dashboards and monitors.
 mod monitoring;
+/// What the chart says is put into pods, as the injector reads it.
+mod template;
 /// What may be in values, and where they are written down.
 mod values;
 /// Ports, rights and lives of what runs.

@@ -10,3 +10,7 @@ mod support;
 /// The chart: rendered, validated, and its rules tried.
 #[cfg(test)]
 mod chart;
+
+/// The injector's binary without a cluster: manifests, and the webhook over HTTPS.
+#[cfg(test)]
+mod injector;

@@ -11,7 +11,7 @@ const WAY_OUT: &str = "IMGATE_ALLOW_DUMP";
 
 /// What is not as it should be, for the log.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Open {
+pub(crate) enum Open {
     #[error(
         "`{WAY_OUT}` leaves the memory of the process, secrets included, to core dumps and debuggers"
     )]
@@ -23,7 +23,7 @@ pub(super) enum Open {
 }
 
 /// Closes it, before anything secret is read.
-pub(super) fn close() -> Result<(), Open> {
+pub(crate) fn close() -> Result<(), Open> {
     if env::var_os(WAY_OUT).is_some_and(|value| value == "1") {
         return Err(Open::Allowed);
     }
