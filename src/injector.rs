@@ -44,7 +44,7 @@ use settings::Settings;
 
 pub use objections::{Reason, Refusal};
 pub use patch::Add;
-pub use version::Version;
+pub use version::{NotAVersion, Version};
 
 /// The domain of our labels and annotations, as a prefix.
 pub const PREFIX: &str = "imgate.dev/";

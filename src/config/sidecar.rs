@@ -239,19 +239,16 @@ fn quantities(cursor: &Cursor<'_>) -> Option<BTreeMap<String, String>> {
         if value.is_null() {
             continue;
         }
-        let number = value.scalar(QUANTITY).and_then(|scalar| match scalar {
-            serde_json::Value::String(text) => Some(text),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Array(_)
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::Null
-            | serde_json::Value::Object(_) => None,
-        });
-        match number.filter(|text| is_quantity(text)) {
-            Some(quantity) => {
-                quantities.insert(name.to_owned(), quantity);
-            }
-            None => value.problem(format!("expected {QUANTITY}")),
+        let Some(scalar) = value.scalar(QUANTITY) else {
+            continue;
+        };
+        let text = scalar
+            .as_str()
+            .map_or_else(|| scalar.to_string(), str::to_owned);
+        if is_quantity(&text) {
+            quantities.insert(name.to_owned(), text);
+        } else {
+            value.problem(format!("expected {QUANTITY}"));
         }
     }
     Some(quantities)
@@ -291,7 +288,7 @@ pub const LOG_LEVEL: &str = "a level such as `info`, or directives such as `info
 pub const OBJECT_NAME: &str =
     "a name of lower case letters, digits, `-` and `.`, of 253 characters at most";
 /// What an amount looks like.
-pub const QUANTITY: &str = "a quantity such as `50m`, `0.5` or `64Mi`";
+pub const QUANTITY: &str = "a quantity such as `50m`, `64Mi` or (in quotes) `0.5`";
 /// What an environment variable is called.
 pub const VARIABLE_NAME: &str = "a variable's name of letters, digits and `_`";
 

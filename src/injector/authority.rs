@@ -351,7 +351,7 @@ mod tests {
             (
                 "another key",
                 Material {
-                    key: other.key.clone(),
+                    key: other.key,
                     ..good.clone()
                 },
             ),
@@ -359,7 +359,7 @@ mod tests {
                 "no leaf",
                 Material {
                     certificate: String::new(),
-                    ..good.clone()
+                    ..good
                 },
             ),
         ] {

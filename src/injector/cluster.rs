@@ -69,10 +69,12 @@ impl CallError {
     /// Somebody else was faster; what there is now is read in the next turn.
     fn is_conflict(&self) -> bool {
         match self {
-            Self::Call { source, .. } => match &**source {
-                kube::Error::Api(status) => status.is_conflict() || status.is_already_exists(),
-                _ => false,
-            },
+            Self::Call { source, .. } => {
+                let kube::Error::Api(status) = &**source else {
+                    return false;
+                };
+                status.is_conflict() || status.is_already_exists()
+            }
             Self::Material(_) | Self::Slow { .. } => false,
         }
     }
@@ -224,26 +226,20 @@ impl Keeper {
             // Every other step is about a Secret that is there.
             (_, None) => return Ok(false),
         };
-        let done = match stored {
-            Some(stored) => {
-                let mut secret = stored.secret.clone();
-                secret.data = Some(data(&material));
-                let parameters = PostParams::default();
-                let name = &self.names.secret;
-                // With the version that was read, so that the second of two writers fails.
-                let replaced = self.secrets.replace(name, &parameters, &secret);
-                call("writing the Secret", replaced).await?;
-                "written"
-            }
-            None => {
-                let secret = self.new_secret(&material).await;
-                let parameters = PostParams::default();
-                let created = self.secrets.create(&parameters, &secret);
-                call("creating the Secret", created).await?;
-                "created"
-            }
-        };
-        info!(secret = self.names.secret, step = ?step, done, "certificates");
+        let parameters = PostParams::default();
+        if let Some(stored) = stored {
+            let mut secret = stored.secret.clone();
+            secret.data = Some(data(&material));
+            let name = &self.names.secret;
+            // With the version that was read, so that the second of two writers fails.
+            let replaced = self.secrets.replace(name, &parameters, &secret);
+            call("writing the Secret", replaced).await?;
+        } else {
+            let secret = self.new_secret(&material).await;
+            let created = self.secrets.create(&parameters, &secret);
+            call("creating the Secret", created).await?;
+        }
+        info!(secret = self.names.secret, step = ?step, "certificates");
         Ok(true)
     }
 

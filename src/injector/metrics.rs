@@ -107,16 +107,18 @@ impl Metrics {
         let of = |result: &str, reason: &str| {
             let _ = self.requests.with_label_values(&[result, reason]);
         };
-        KINDS.iter().for_each(|kind| of("injected", kind));
-        Skip::ALL
-            .iter()
-            .for_each(|skip| of("skipped", skip.as_str()));
-        Reason::ALL
-            .iter()
-            .for_each(|reason| of("denied", reason.as_str()));
-        Failure::ALL
-            .iter()
-            .for_each(|failure| of("error", failure.as_str()));
+        for kind in KINDS {
+            of("injected", kind);
+        }
+        for skip in Skip::ALL {
+            of("skipped", skip.as_str());
+        }
+        for reason in Reason::ALL {
+            of("denied", reason.as_str());
+        }
+        for failure in Failure::ALL {
+            of("error", failure.as_str());
+        }
     }
 
     pub(super) fn answered(&self, outcome: &Outcome, took: Duration) {

@@ -238,7 +238,7 @@ proptest! {
         let outcome = kept(&pod, &after, "");
         prop_assert_eq!(outcome, Ok(()));
         prop_assert_eq!(inject(&after, situation), Outcome::Skipped(Skip::AlreadyInjected));
-        let mut by_us = pod.clone();
+        let mut by_us = pod;
         super::patch::apply(&mut by_us, injection.patch);
         prop_assert_eq!(by_us, after);
     }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Injection, Outcome, Refusal, Situation, Skip, inject};
+use super::{Outcome, Refusal, Situation, Skip, inject, object};
 
 /// What can be asked.
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -71,24 +71,28 @@ fn judge(request: &Value, situation: Situation<'_>) -> Outcome {
 }
 
 fn response(uid: &str, outcome: &Outcome) -> Value {
-    let mut response = json!({ "uid": uid, "allowed": true });
+    let mut status = None;
+    let (mut patch_type, mut patch, mut warnings) = (None, None, None);
     match outcome {
         Outcome::Denied(Refusal { message, .. }) => {
-            response["allowed"] = false.into();
-            response["status"] = json!({ "code": 403, "reason": "Forbidden", "message": message });
+            status = Some(json!({ "code": 403, "reason": "Forbidden", "message": message }));
         }
-        Outcome::Injected(Injection {
-            patch, warnings, ..
-        }) => {
-            response["patchType"] = "JSONPatch".into();
-            response["patch"] = STANDARD.encode(json!(patch).to_string()).into();
+        Outcome::Injected(injection) => {
+            patch_type = Some("JSONPatch".into());
+            patch = Some(STANDARD.encode(json!(injection.patch).to_string()).into());
             // Only here: the API server asks again, and would print them again.
-            if !warnings.is_empty() {
-                response["warnings"] = json!(warnings);
-            }
+            warnings = (!injection.warnings.is_empty()).then(|| json!(injection.warnings));
         }
         Outcome::Skipped(_) => {}
     }
+    let response = object([
+        ("uid", Some(uid.into())),
+        ("allowed", Some(status.is_none().into())),
+        ("status", status),
+        ("patchType", patch_type),
+        ("patch", patch),
+        ("warnings", warnings),
+    ]);
     json!({ "apiVersion": API_VERSION, "kind": KIND, "response": response })
 }
 
@@ -97,7 +101,7 @@ mod tests {
     use super::super::testing::{apply, pod, situation, template, with};
     use super::*;
 
-    fn review(object: Value) -> Value {
+    fn review(object: &Value) -> Value {
         json!({
             "apiVersion": API_VERSION, "kind": KIND,
             "request": {
@@ -126,7 +130,7 @@ mod tests {
             .as_object_mut()
             .unwrap()
             .clear();
-        let response = response(&review(pod.clone()));
+        let response = response(&review(&pod));
         assert_eq!(response["allowed"], true);
         assert_eq!(response["patchType"], "JSONPatch");
         assert!(
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why() {
-        let response = response(&review(with(pod(), "/spec/hostNetwork", true.into())));
+        let response = response(&review(&with(pod(), "/spec/hostNetwork", true.into())));
         assert_eq!(response["allowed"], false);
         assert_eq!(response["status"]["code"], 403);
         assert!(
@@ -165,22 +169,22 @@ mod tests {
         let done = super::super::testing::injection(&pod(), situation);
         let injected = apply(&pod(), &done.patch);
         for (case, review) in [
-            ("injected", review(injected)),
+            ("injected", review(&injected)),
             (
                 "an update",
-                with(review(pod()), "/request/operation", "UPDATE".into()),
+                with(review(&pod()), "/request/operation", "UPDATE".into()),
             ),
             (
                 "an eviction",
-                with(review(pod()), "/request/subResource", "eviction".into()),
+                with(review(&pod()), "/request/subResource", "eviction".into()),
             ),
             (
                 "a service",
-                with(review(pod()), "/request/kind/kind", "Service".into()),
+                with(review(&pod()), "/request/kind/kind", "Service".into()),
             ),
             (
                 "somebody's pod",
-                with(review(pod()), "/request/kind/group", "example.com".into()),
+                with(review(&pod()), "/request/kind/group", "example.com".into()),
             ),
         ] {
             let response = response(&review);
@@ -195,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_no_question_is_none() {
         let template = template();
-        let good = review(pod());
+        let good = review(&pod());
         for (body, expected) in [
             (String::new(), Unreadable::NotJson),
             ("{".to_owned(), Unreadable::NotJson),

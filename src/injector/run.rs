@@ -136,7 +136,7 @@ async fn serve(
                         upkeep.spawn(cluster::follow_version(Arc::clone(state), client));
                     }
                     Err(error) => {
-                        warn!(%error, "the cluster's version is not known; one of today is assumed")
+                        warn!(%error, "the cluster's version is not known; one of today is assumed");
                     }
                 }
             }

@@ -54,7 +54,9 @@ pub(super) fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
         Value::Object(map) => {
             map.insert(key.replace("~1", "/"), value);
         }
-        _ => panic!("{pointer} has no parent"),
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {
+            panic!("{pointer} has no parent")
+        }
     }
     pod
 }

@@ -94,7 +94,7 @@ fn the_gate_is_restricted_and_holds_no_token_of_the_application() {
         .unwrap();
     assert_eq!(volume["emptyDir"], json!({}));
     // OpenShift gives users out itself.
-    let mut free = template.clone();
+    let mut free = template;
     (free.run_as_user, free.run_as_group) = (None, None);
     let after = injected(&pod(), situation(&free));
     let context = &after["spec"]["initContainers"][0]["securityContext"];
@@ -302,16 +302,32 @@ fn the_backend_gets_its_variables_and_its_sleep() {
     );
 }
 
+/// Cases with their pods, the reason and the beginning of what is said.
+#[track_caller]
+fn are_refused<const N: usize>(cases: [(&str, Value, Reason, &str); N]) {
+    for (case, pod, reason, expected) in cases {
+        let refusal = refusal(&pod);
+        assert_eq!(refusal.reason, reason, "{case}: {}", refusal.message);
+        assert!(
+            refusal.message.starts_with(expected),
+            "{case}: {}",
+            refusal.message
+        );
+    }
+}
+
+fn beside(container: Value) -> Value {
+    with(pod(), "/spec/containers/1", container)
+}
+
 #[test]
-fn what_the_gate_cannot_guard_is_refused_by_place() {
-    let other = |value: Value| with(pod(), "/spec/containers/1", value);
-    let port = |port: Value| other(json!({ "name": "b", "ports": [port] }));
-    for (case, pod, reason, expected) in [
+fn pods_that_the_gate_cannot_guard_are_refused() {
+    are_refused([
         (
             "the node's network",
             with(pod(), "/spec/hostNetwork", true.into()),
             Reason::HostNetwork,
-            "spec.hostNetwork: expected",
+            "spec.hostNetwork: expected a pod with a network of its own",
         ),
         (
             "Windows",
@@ -330,52 +346,6 @@ fn what_the_gate_cannot_guard_is_refused_by_place() {
             "spec.nodeSelector: expected a pod for Linux",
         ),
         (
-            "the gate's port",
-            port(json!({ "containerPort": 9688 })),
-            Reason::Port,
-            "spec.containers[1].ports[0].containerPort: expected another port, or another `imgate.dev/port`; the gate listens at 9688",
-        ),
-        (
-            "the metrics port",
-            port(json!({ "containerPort": 9690, "protocol": "TCP" })),
-            Reason::Port,
-            "or another `imgate.dev/metrics-port`",
-        ),
-        (
-            "the gate's port at the node",
-            port(json!({ "containerPort": 1, "hostPort": 9688 })),
-            Reason::Port,
-            "ports[0].hostPort: expected another port",
-        ),
-        (
-            "the gate's port in an init container",
-            with(
-                pod(),
-                "/spec/initContainers",
-                json!([{ "name": "i", "ports": [{ "containerPort": 9688 }] }]),
-            ),
-            Reason::Port,
-            "spec.initContainers[0].ports[0]",
-        ),
-        (
-            "the name that Services point at",
-            port(json!({ "name": "imgate", "containerPort": 1 })),
-            Reason::Port,
-            "ports[0].name: expected another name",
-        ),
-        (
-            "the same port twice",
-            annotated(pod(), "port", "9690"),
-            Reason::Port,
-            "expected two different ports, both are 9690",
-        ),
-        (
-            "the gate before itself",
-            annotated(pod(), "upstream-port", "9688"),
-            Reason::Port,
-            "`imgate.dev/upstream-port`: expected the backend's port, 9688 is the gate's own",
-        ),
-        (
             "a volume of our name",
             with(
                 pod(),
@@ -386,73 +356,17 @@ fn what_the_gate_cannot_guard_is_refused_by_place() {
             "spec.volumes[1].name: expected another name",
         ),
         (
-            "a container that is not there",
-            annotated(pod(), "backend-container", "b"),
-            Reason::Backend,
-            "expected a container of this pod: `app`",
-        ),
-        (
-            "which of two",
-            annotated(other(json!({ "name": "b" })), "backend-env", "A=1"),
-            Reason::Backend,
-            "expected the one that is meant by",
-        ),
-        (
-            "which of two sleeps",
-            annotated(other(json!({ "name": "b" })), "backend-prestop-sleep", "1s"),
-            Reason::Backend,
-            "of `app`, `b`",
-        ),
-        (
-            "a variable with another value",
-            annotated(
-                with(
-                    pod(),
-                    "/spec/containers/0/env",
-                    json!([{ "name": "A", "value": "2" }]),
-                ),
-                "backend-env",
-                "A=1",
-            ),
-            Reason::Backend,
-            "spec.containers[0].env: expected no `A`, or one with the value",
-        ),
-        (
-            "a variable from elsewhere",
-            annotated(
-                with(
-                    pod(),
-                    "/spec/containers/0/env",
-                    json!([{ "name": "A", "valueFrom": {} }]),
-                ),
-                "backend-env",
-                "A=1",
-            ),
-            Reason::Backend,
-            "spec.containers[0].env",
-        ),
-        (
-            "a port that nobody declares",
-            with(
-                pod(),
-                "/spec/containers/0/livenessProbe",
-                json!({ "httpGet": { "port": "web" } }),
-            ),
-            Reason::Probe,
-            "spec.containers[0].livenessProbe.httpGet.port: expected a port's number, or the name of a port of this container",
-        ),
-        (
             "an unknown annotation",
             annotated(pod(), "prot", "1"),
             Reason::Annotation,
-            "did you mean `imgate.dev/port`?",
+            "annotation `imgate.dev/prot`: unknown, did you mean `imgate.dev/port`?",
         ),
         ("no spec", json!({}), Reason::Pod, "spec: expected a map"),
         (
             "no containers",
             json!({ "spec": { "containers": [] } }),
             Reason::Pod,
-            "expected at least one container",
+            "spec.containers: expected at least one container",
         ),
         (
             "a strange list",
@@ -466,15 +380,7 @@ fn what_the_gate_cannot_guard_is_refused_by_place() {
             Reason::Pod,
             "metadata.annotations: expected a map",
         ),
-    ] {
-        let refusal = refusal(&pod);
-        assert_eq!(refusal.reason, reason, "{case}: {}", refusal.message);
-        assert!(
-            refusal.message.contains(expected),
-            "{case}: {}",
-            refusal.message
-        );
-    }
+    ]);
     let mut template = template();
     template.config = None;
     let Outcome::Denied(refusal) = inject(&pod(), situation(&template)) else {
@@ -485,6 +391,127 @@ fn what_the_gate_cannot_guard_is_refused_by_place() {
         refusal
             .message
             .starts_with("annotation `imgate.dev/config`: expected the name")
+    );
+}
+
+#[test]
+fn ports_that_clash_are_refused_by_place() {
+    let port = |port: Value| beside(json!({ "name": "b", "ports": [port] }));
+    let early = json!([{ "name": "i", "ports": [{ "containerPort": 9688 }] }]);
+    let unknown = json!({ "httpGet": { "port": "web" } });
+    are_refused([
+        (
+            "the gate's port",
+            port(json!({ "containerPort": 9688 })),
+            Reason::Port,
+            "spec.containers[1].ports[0].containerPort: expected another port, or another `imgate.dev/port`; the gate listens at 9688",
+        ),
+        (
+            "the metrics port",
+            port(json!({ "containerPort": 9690, "protocol": "TCP" })),
+            Reason::Port,
+            "spec.containers[1].ports[0].containerPort: expected another port, or another `imgate.dev/metrics-port`",
+        ),
+        (
+            "the gate's port at the node",
+            port(json!({ "containerPort": 1, "hostPort": 9688 })),
+            Reason::Port,
+            "spec.containers[1].ports[0].hostPort: expected another port",
+        ),
+        (
+            "the gate's port in an init container",
+            with(pod(), "/spec/initContainers", early),
+            Reason::Port,
+            "spec.initContainers[0].ports[0]",
+        ),
+        (
+            "the name that Services point at",
+            port(json!({ "name": "imgate", "containerPort": 1 })),
+            Reason::Port,
+            "spec.containers[1].ports[0].name: expected another name",
+        ),
+        (
+            "the same port twice",
+            annotated(pod(), "port", "9690"),
+            Reason::Port,
+            "annotations `imgate.dev/port` and `imgate.dev/metrics-port`: expected two different ports, both are 9690",
+        ),
+        (
+            "the gate before itself",
+            annotated(pod(), "upstream-port", "9688"),
+            Reason::Port,
+            "annotation `imgate.dev/upstream-port`: expected the backend's port, 9688 is the gate's own",
+        ),
+        (
+            "a port that nobody declares",
+            with(pod(), "/spec/containers/0/livenessProbe", unknown),
+            Reason::Probe,
+            "spec.containers[0].livenessProbe.httpGet.port: expected a port's number, or the name of a port of this container",
+        ),
+    ]);
+}
+
+#[test]
+fn a_backend_that_is_not_clear_is_refused() {
+    let other = || beside(json!({ "name": "b" }));
+    let env = |value: Value| with(pod(), "/spec/containers/0/env", value);
+    let choice = "annotation `imgate.dev/backend-container`: expected the one that is meant by";
+    are_refused([
+        (
+            "a container that is not there",
+            annotated(pod(), "backend-container", "b"),
+            Reason::Backend,
+            "annotation `imgate.dev/backend-container`: expected a container of this pod: `app`",
+        ),
+        (
+            "which of two",
+            annotated(other(), "backend-env", "A=1"),
+            Reason::Backend,
+            choice,
+        ),
+        (
+            "which of two sleeps",
+            annotated(other(), "backend-prestop-sleep", "1s"),
+            Reason::Backend,
+            choice,
+        ),
+        (
+            "a variable with another value",
+            annotated(
+                env(json!([{ "name": "A", "value": "2" }])),
+                "backend-env",
+                "A=1",
+            ),
+            Reason::Backend,
+            "spec.containers[0].env: expected no `A`, or one with the value",
+        ),
+        (
+            "a variable from elsewhere",
+            annotated(
+                env(json!([{ "name": "A", "valueFrom": {} }])),
+                "backend-env",
+                "A=1",
+            ),
+            Reason::Backend,
+            "spec.containers[0].env: expected no `A`",
+        ),
+    ]);
+    let pod = annotated(pod(), "backend-prestop-sleep", "20s");
+    let mut template = template();
+    template.native_sidecar = NativeSidecar::Never;
+    let old = Situation {
+        template: &template,
+        kubernetes: Some(Version::new(1, 29)),
+    };
+    let Outcome::Denied(refusal) = inject(&pod, old) else {
+        panic!("nobody sleeps there");
+    };
+    assert!(
+        refusal
+            .message
+            .contains("expected Kubernetes 1.30 or later"),
+        "{}",
+        refusal.message
     );
 }
 
@@ -660,7 +687,6 @@ fn what_works_and_is_perhaps_not_meant_so_is_said() {
         "native-sidecar",
         "false",
     );
-    let beside = |container: Value| with(pod(), "/spec/containers/1", container);
     for (case, pod, expected) in [
         ("nothing", pod(), None),
         (

@@ -143,32 +143,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn each_situation_has_its_steps() {
-        use Step::{AddAuthority, Create, DropOldAuthorities, IssueLeaf, Replace, Show, Trust};
-        let good = |leaf, has_old_authorities| SecretFacts::Good {
-            authority: span(0, 30_000),
+    #[track_caller]
+    fn check<const N: usize>(cases: [(&str, SecretFacts, Bundle, &[Step]); N]) {
+        for (case, secret, bundle, expected) in cases {
+            let found = decide(Facts { secret, bundle }, at(1000));
+            assert_eq!(found, expected, "{case}");
+        }
+    }
+
+    fn good(leaf: Leaf, has_old_authorities: bool) -> SecretFacts {
+        let authority = span(0, 30_000);
+        SecretFacts::Good {
+            authority,
             has_old_authorities,
             leaf,
-        };
-        let (now, leaf) = (1000, span(990, 3000));
-        let due = span(0, 1500);
-        let old = SecretFacts::Good {
-            authority: span(0, 1500),
+        }
+    }
+
+    /// Of an authority that ends then.
+    fn good_until(hour: u64) -> SecretFacts {
+        SecretFacts::Good {
+            authority: span(0, hour),
             has_old_authorities: false,
-            leaf: Leaf::OfCurrent(leaf),
-        };
-        let expired = SecretFacts::Good {
-            authority: span(0, 1000),
-            has_old_authorities: false,
-            leaf: Leaf::OfCurrent(leaf),
-        };
-        for (case, secret, bundle, expected) in [
+            leaf: Leaf::OfCurrent(span(990, 3000)),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_broken_is_made() {
+        use Step::{Create, Replace, Show, Trust};
+        let leaf = Leaf::OfCurrent(span(990, 3000));
+        check([
             (
                 "nothing is there",
                 SecretFacts::Absent,
                 Bundle::NoWebhook,
-                &[Create][..],
+                &[Create],
             ),
             (
                 "nothing but a bundle",
@@ -182,34 +192,47 @@ mod tests {
                 Bundle::Agrees,
                 &[Replace],
             ),
-            ("the authority is over", expired, Bundle::Agrees, &[Replace]),
             (
-                "all is well",
-                good(Leaf::OfCurrent(leaf), false),
+                "the authority is over",
+                good_until(1000),
                 Bundle::Agrees,
-                &[Show],
+                &[Replace],
             ),
+            ("all is well", good(leaf, false), Bundle::Agrees, &[Show]),
             (
                 "no webhook yet",
-                good(Leaf::OfCurrent(leaf), false),
+                good(leaf, false),
                 Bundle::NoWebhook,
                 &[Show],
             ),
             (
                 "the bundle was reset",
-                good(Leaf::OfCurrent(leaf), false),
+                good(leaf, false),
                 Bundle::Differs,
                 &[Show, Trust],
             ),
+        ]);
+    }
+
+    #[test]
+    fn what_is_due_is_renewed_in_the_right_order() {
+        use Step::{AddAuthority, DropOldAuthorities, IssueLeaf, Show, Trust};
+        let due = Leaf::OfCurrent(span(0, 1500));
+        let old = Leaf::OfOld(span(990, 3000));
+        let (new, newer) = (
+            Leaf::OfCurrent(span(990, 3000)),
+            Leaf::OfCurrent(span(999, 3000)),
+        );
+        check([
             (
                 "the leaf is due",
-                good(Leaf::OfCurrent(due), false),
+                good(due, false),
                 Bundle::Agrees,
                 &[Show, IssueLeaf],
             ),
             (
                 "due, whatever the bundle",
-                good(Leaf::OfCurrent(due), false),
+                good(due, false),
                 Bundle::Differs,
                 &[Show, Trust, IssueLeaf],
             ),
@@ -221,50 +244,47 @@ mod tests {
             ),
             (
                 "the authority is due",
-                old,
+                good_until(1500),
                 Bundle::Agrees,
                 &[Show, AddAuthority],
             ),
             (
                 "due, but first things first",
-                old,
+                good_until(1500),
                 Bundle::Differs,
                 &[Show, Trust],
             ),
             (
                 "a new authority is not trusted yet",
-                good(Leaf::OfOld(leaf), true),
+                good(old, true),
                 Bundle::Differs,
                 &[Show, Trust],
             ),
             (
                 "it is trusted",
-                good(Leaf::OfOld(leaf), true),
+                good(old, true),
                 Bundle::Agrees,
                 &[Show, IssueLeaf],
             ),
             (
                 "others may show the old one",
-                good(Leaf::OfCurrent(span(999, 3000)), true),
+                good(newer, true),
                 Bundle::Agrees,
                 &[Show],
             ),
             (
                 "nobody does any more",
-                good(Leaf::OfCurrent(leaf), true),
+                good(new, true),
                 Bundle::Agrees,
                 &[Show, DropOldAuthorities],
             ),
             (
                 "not while the bundle is elsewhere",
-                good(Leaf::OfCurrent(leaf), true),
+                good(new, true),
                 Bundle::Differs,
                 &[Show, Trust],
             ),
-        ] {
-            let found = decide(Facts { secret, bundle }, at(now));
-            assert_eq!(found, expected, "{case}");
-        }
+        ]);
     }
 
     /// Whatever happens in between: what is shown is trusted whenever the bundle agrees, and only

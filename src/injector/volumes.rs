@@ -39,7 +39,7 @@ pub(super) fn of(pod: &Pod<'_>, settings: &Settings<'_>, objections: &mut Object
     let mut volumes = vec![volume(
         "imgate-config",
         "configMap",
-        json!({ "name": settings.config }),
+        &json!({ "name": settings.config }),
         CONFIG,
         true,
     )];
@@ -49,18 +49,18 @@ pub(super) fn of(pod: &Pod<'_>, settings: &Settings<'_>, objections: &mut Object
         volumes.push(volume(
             &secret_volume(secret),
             "secret",
-            source,
+            &source,
             &mount,
             true,
         ));
     }
     let memory = json!({ "medium": "Memory", "sizeLimit": "1Mi" });
-    volumes.push(volume("imgate-run", "emptyDir", memory, RUN, false));
+    volumes.push(volume("imgate-run", "emptyDir", &memory, RUN, false));
     // The application's rights in the cluster are not the gate's.
     volumes.push(volume(
         "imgate-no-token",
         "emptyDir",
-        json!({}),
+        &json!({}),
         TOKEN,
         true,
     ));
@@ -79,7 +79,7 @@ pub(super) fn of(pod: &Pod<'_>, settings: &Settings<'_>, objections: &mut Object
     Volumes(volumes)
 }
 
-fn volume(name: &str, kind: &str, source: Value, at: &str, is_read_only: bool) -> (Value, Value) {
+fn volume(name: &str, kind: &str, source: &Value, at: &str, is_read_only: bool) -> (Value, Value) {
     let mount = object([
         ("name", Some(name.into())),
         ("mountPath", Some(at.into())),

@@ -1,10 +1,12 @@
 //! The injector's binary without a cluster.
 
 mod answers;
+mod api;
 mod commands;
 mod exchanges;
 mod golden;
 mod https;
+mod own;
 mod webhook;
 
 /// The binary under test.

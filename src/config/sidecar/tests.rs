@@ -42,7 +42,7 @@ metricsPort: 2
 bindAddress: '::'
 logLevel: info,imgate=debug
 config: gate.v2
-resources: { requests: { cpu: 50m, memory: 64Mi }, limits: { cpu: 1, memory: 1e9 } }
+resources: { requests: { cpu: 50m, memory: 64Mi }, limits: { cpu: 1, memory: '1e9' } }
 runAsUser: null
 runAsGroup: 7
 rewriteProbes: false

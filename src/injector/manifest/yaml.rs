@@ -3,6 +3,8 @@
 //! It is written so that readers of YAML 1.1 (`kubectl` is one) and of 1.2 see the same: a text is
 //! bare only if it cannot be anything else, and in JSON's quotes otherwise.
 
+use std::fmt::Write as _;
+
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
@@ -105,7 +107,7 @@ fn write_scalar(value: &Value, into: &mut String) {
     match value {
         Value::String(text) => write_text(text, into),
         Value::Array(_) | Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_) => {
-            into.push_str(&value.to_string())
+            into.push_str(&value.to_string());
         }
     }
 }
@@ -114,15 +116,45 @@ fn write_text(text: &str, into: &mut String) {
     if is_plain(text) {
         into.push_str(text);
     } else {
-        into.push_str(&Value::from(text).to_string());
+        write_quoted(text, into);
     }
 }
 
-/// Letters first and no word with a meaning, in any version of YAML.
+/// As JSON has it, but for what YAML does not count as printable (YAML 1.2, section 5.1).
+fn write_quoted(text: &str, into: &mut String) {
+    into.push('"');
+    for c in text.chars() {
+        let code = u32::from(c);
+        match c {
+            '"' | '\\' => into.extend(['\\', c]),
+            '\n' => into.push_str("\\n"),
+            '\t' => into.push_str("\\t"),
+            _ if !is_hidden(c) => into.push(c),
+            // Writing to a `String` cannot fail.
+            _ if code <= 0xFFFF => drop(write!(into, "\\u{code:04X}")),
+            _ => drop(write!(into, "\\U{code:08X}")),
+        }
+    }
+    into.push('"');
+}
+
+/// Not printable, or a break for some reader.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+}
+
+/// A letter first and no word with a meaning, in any version of YAML.
 fn is_plain(text: &str) -> bool {
-    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@".contains(&byte);
+    text.strip_prefix("--")
+        .unwrap_or(text)
+        .starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
         && text.bytes().all(is_safe)
+        && !text.ends_with(':')
         && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
@@ -150,7 +182,7 @@ mod tests {
         let value = json!({
             "kind": "Pod",
             "metadata": { "annotations": { "imgate.dev/port": "9688" }, "labels": {} },
-            "spec": { "containers": [{ "name": "app", "args": ["a b", "yes"], "tty": true }, {}], "x": [[1, [2]], []], "n": null },
+            "spec": { "containers": [{ "name": "app", "args": ["a b", "yes"], "tty": true }, {}], "x": [[1, [2]], []], "nothing": null },
         });
         let text = "\
 kind: Pod
@@ -166,7 +198,7 @@ spec:
     name: app
     tty: true
   - {}
-  n: null
+  nothing: null
   x:
   - - 1
     - - 2

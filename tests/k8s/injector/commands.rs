@@ -150,7 +150,7 @@ fn mistakes_of_the_caller_end_with_64() {
             "",
             "--namespace",
         ),
-        (&["ping", "::"], "", "ping"),
+        (&["ping", "::"], "", "<URL>"),
     ] {
         let output = run_in(&directory, arguments, input);
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");

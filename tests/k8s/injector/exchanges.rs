@@ -48,7 +48,7 @@ fn a_pair_that_does_not_match_changes_nothing() {
         .swap(&[("tls.crt", &one.certificate), ("tls.key", &two.key)]);
     let check = "imgate_injector_certificate_last_check_successful";
     eventually("it is noticed", || {
-        (webhook.metric(check) == 0.0).then_some(())
+        (webhook.metric(check) == 0).then_some(())
     });
     let line = eventually("it is told", || {
         webhook
@@ -60,7 +60,7 @@ fn a_pair_that_does_not_match_changes_nothing() {
     assert_eq!(webhook.connect().certificate(), before);
     webhook.show(&two);
     eventually("the next pair is good", || {
-        (webhook.metric(check) == 1.0).then_some(())
+        (webhook.metric(check) == 1).then_some(())
     });
     assert_ne!(webhook.connect().certificate(), before);
 }
@@ -80,7 +80,7 @@ fn a_new_template_takes_force_and_a_broken_one_does_not() {
     eventually("the new image", || (image() == "other:2").then_some(()));
     webhook.write_template("image: broken:3\nconfig: gate\nprot: 80\n");
     eventually("it is noticed", || {
-        (webhook.metric(reloaded) == 0.0).then_some(())
+        (webhook.metric(reloaded) == 0).then_some(())
     });
     assert_eq!(image(), "other:2");
     let line = eventually("it is told", || {
@@ -98,7 +98,7 @@ fn a_new_template_takes_force_and_a_broken_one_does_not() {
     eventually("the next one is good", || {
         (image() == "good:4").then_some(())
     });
-    assert_eq!(webhook.metric(reloaded), 1.0);
+    assert_eq!(webhook.metric(reloaded), 1);
 }
 
 #[test]

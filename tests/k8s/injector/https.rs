@@ -54,12 +54,7 @@ impl Authority {
     pub(super) fn client(&self) -> Client {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.der().clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Client(Arc::new(config))
+        Client::trusting(roots)
     }
 }
 
@@ -67,6 +62,15 @@ impl Authority {
 pub(super) struct Client(Arc<ClientConfig>);
 
 impl Client {
+    pub(super) fn trusting(roots: RootCertStore) -> Self {
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self(Arc::new(config))
+    }
+
     pub(super) fn connect(&self, address: SocketAddr) -> io::Result<Connection> {
         let name = ServerName::try_from(NAME).unwrap();
         let session = ClientConnection::new(Arc::clone(&self.0), name).unwrap();

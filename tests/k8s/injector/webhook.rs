@@ -127,7 +127,7 @@ impl Webhook {
     }
 
     #[track_caller]
-    pub(super) fn metric(&self, name: &str) -> f64 {
+    pub(super) fn metric(&self, name: &str) -> u64 {
         let (_, text) = self.get("/metrics");
         let line = text
             .lines()
@@ -155,7 +155,7 @@ impl Webhook {
     }
 }
 
-fn lines(output: &str) -> impl Iterator<Item = Value> {
+pub(super) fn lines(output: &str) -> impl Iterator<Item = Value> {
     // The last line may not be whole yet.
     output
         .lines()
