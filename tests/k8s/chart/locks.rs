@@ -207,4 +207,13 @@ fn gated_pods_are_closed_but_for_the_gate() {
         let ports: Vec<_> = ports.map(|port| port["port"].as_u64().unwrap()).collect();
         assert_eq!(ports, [9700, 9690]);
     }
+    // A map of values is merged with the defaults: an empty one would still ask for the label.
+    let all = "gatedPods.networkPolicy.podSelector.matchLabels=null";
+    for policy in of_kind(
+        &render("1.33", &set(&[more[0], more[1], all])),
+        "NetworkPolicy",
+    ) {
+        let selector = policy["spec"]["podSelector"].as_mapping();
+        assert!(selector.is_some_and(serde_yaml::Mapping::is_empty));
+    }
 }

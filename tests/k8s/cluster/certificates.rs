@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::release::{INJECTOR, NAMESPACE, SECRET};
 use crate::support::tools::output;
-use crate::support::{Release, settled};
+use crate::support::{Release, patiently};
 
 /// The authorities that the API server believes, one for each entry of the webhook.
 fn bundles(release: &Release) -> Vec<String> {
@@ -32,7 +32,7 @@ fn secret(release: &Release, key: &str) -> Option<String> {
 
 /// Waits until every entry believes the authority of the Secret.
 fn wait_until_entered(release: &Release) {
-    settled("the authority is entered", || {
+    patiently("the authority is entered", || {
         let authority = secret(release, "ca.crt").ok_or("there is no Secret")?;
         let bundles = bundles(release);
         let is_entered = bundles.len() == 2
@@ -53,18 +53,15 @@ fn enter(release: &Release, bundle: &str) {
         json!({"op": "add", "path": path, "value": bundle})
     };
     let patch = json!([at(0), at(1)]).to_string();
-    let webhook = ["patch", "mutatingwebhookconfiguration", INJECTOR];
-    let patch = ["--type", "json", "--patch", &patch];
-    release.cluster.run(
-        &[
-            webhook,
-            [patch[0], patch[1], patch[2]]
-                .as_slice()
-                .try_into()
-                .unwrap(),
-        ]
-        .concat(),
-    );
+    let webhook = [
+        "patch",
+        "mutatingwebhookconfiguration",
+        INJECTOR,
+        "--type",
+        "json",
+    ];
+    let patch = [&webhook[..], &["--patch", &patch]].concat();
+    release.cluster.run(&patch);
 }
 
 fn delete_secret(release: &Release) {
@@ -118,10 +115,10 @@ fn a_secret_that_is_deleted_is_made_anew() {
 
     delete_secret(&release);
 
-    settled("there is another one", || {
+    patiently("there is another one", || {
         let new = secret(&release, "tls.crt");
         new.filter(|new| *new != old)
-            .ok_or("none, or the old one".to_owned())
+            .ok_or_else(|| "none, or the old one".to_owned())
     });
     wait_until_entered(&release);
     release.wait_until_it_injects();
@@ -159,7 +156,7 @@ fn two_replicas_that_begin_together_agree_on_one_authority() {
     wait_until_entered(&release);
     let authority = secret(&release, "ca.crt").unwrap();
     for injector in &release.injectors {
-        let certificate = settled(
+        let certificate = patiently(
             "the replica presents a certificate of the authority",
             || presented(&release, injector.address, &authority),
         );

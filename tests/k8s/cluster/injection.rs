@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{Release, pods, settled};
+use crate::support::{Release, patiently, pods};
 
 /// Makes a namespace where the pods of one test are.
 fn namespace(release: &Release, name: &str, labels: &Value) {
@@ -162,7 +162,7 @@ fn the_pods_of_a_deployment_get_the_gate_and_the_deployment_does_not() {
     }));
     assert!(!pods::is_gated(&deployment["spec"]["template"]));
 
-    let pods = settled("both pods are there", || {
+    let pods = patiently("both pods are there", || {
         let list = ["pods", "--namespace", "deployment"];
         let list = release.cluster.get(&list).unwrap_or_default();
         let pods = list["items"].as_array().cloned().unwrap_or_default();

@@ -1,16 +1,18 @@
+use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::support::release::{INJECTOR, NAME, NAMESPACE, SECRET, chart};
 use crate::support::tools::run;
-use crate::support::{Cluster, Release, pods, settled};
+use crate::support::{Cluster, Release, patiently, pods};
 
 #[test]
 #[ignore = "make k8s"]
 fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
-    let mut release = Release::alone();
+    let release = Release::alone();
     let state = |release: &Release| {
         let secret = release.get("secret", SECRET).expect("the Secret");
         let webhook = ["mutatingwebhookconfiguration", INJECTOR];
@@ -31,7 +33,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
     assert_eq!(state(&release), before);
     release.mount_template();
 
-    let pod = settled("the next pod has the new values", || {
+    let pod = patiently("the next pod has the new values", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
         let port = &pods::gate(&pod)["ports"][0]["containerPort"];
         if port == 9700 {
@@ -46,7 +48,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
 
     release.helm(&["upgrade"], &[]);
     release.mount_template();
-    settled("the old values are back", || {
+    patiently("the old values are back", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
         let port = &pods::gate(&pod)["ports"][0]["containerPort"];
         if port == 9688 {
@@ -89,7 +91,7 @@ fn nothing_is_left_of_a_release_that_is_uninstalled() {
 
     Release::remove(release);
 
-    settled("nothing of it is left", || {
+    patiently("nothing of it is left", || {
         let left = ours(cluster);
         left.is_empty()
             .then_some(())
@@ -101,7 +103,7 @@ fn nothing_is_left_of_a_release_that_is_uninstalled() {
 }
 
 /// Everything that the chart renders with these values, but what the API server has no type for.
-fn rendered(cluster: &Cluster, values: &std::path::Path) -> Value {
+fn rendered(cluster: &Cluster, values: &Path) -> Value {
     let mut command = cluster.helm();
     command.args(["template", "other"]).arg(chart());
     command.args([
@@ -126,14 +128,22 @@ fn rendered(cluster: &Cluster, values: &std::path::Path) -> Value {
 #[ignore = "make k8s"]
 fn the_api_server_accepts_all_that_the_chart_renders() {
     let release = Release::shared();
-    release.cluster.namespace("rendered", &json!({}));
+    let cluster = release.cluster;
+    let mut namespaces = HashSet::new();
     let mut count = 0;
     for entry in fs::read_dir(chart().join("ci")).unwrap() {
-        let list = rendered(release.cluster, &entry.unwrap().path());
-        assert!(!list["items"].as_array().unwrap().is_empty());
-        release
-            .cluster
-            .submit(&["create", "--dry-run=server"], &list);
+        let list = rendered(cluster, &entry.unwrap().path());
+        let items = list["items"].as_array().unwrap();
+        assert!(!items.is_empty());
+        for name in items
+            .iter()
+            .filter_map(|item| item["metadata"]["namespace"].as_str())
+        {
+            if namespaces.insert(name.to_owned()) {
+                cluster.namespace(name, &json!({}));
+            }
+        }
+        cluster.submit(&["create", "--dry-run=server"], &list);
         count += 1;
     }
     assert!(count > 3, "{count} files in ci/");

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Release, pods, settled};
+use crate::support::{Cluster, Release, patiently, pods};
 
 /// A namespace that has opted in as a whole.
 fn opted_in(cluster: &Cluster, name: &str) {
@@ -46,7 +46,7 @@ fn an_ignored_outage_lets_no_pod_in_without_its_gate() {
     release.helm(&["upgrade"], &["injector.webhook.failurePolicy=Ignore"]);
     release.stop_injectors();
 
-    let said = settled("the webhook is ignored", || {
+    let said = patiently("the webhook is ignored", || {
         let said = cluster.refusal(&pods::labelled("labelled"));
         if said.contains("failed calling webhook") {
             Err(said)

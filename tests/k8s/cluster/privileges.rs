@@ -58,7 +58,14 @@ fn the_injector_may_do_nothing_else() {
         &["patch", &deployment, "--namespace", NAMESPACE],
         &["list", "deployments", "--namespace", NAMESPACE],
         // Ways to more.
-        &["create", "serviceaccounts/token", "--namespace", NAMESPACE],
+        &[
+            "create",
+            "serviceaccounts",
+            "--subresource",
+            "token",
+            "--namespace",
+            NAMESPACE,
+        ],
         &["bind", "clusterroles"],
         &["escalate", "clusterroles"],
         &["impersonate", "users"],

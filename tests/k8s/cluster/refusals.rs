@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{Release, pods, settled};
+use crate::support::{Release, patiently, pods};
 
 /// What is said of a labelled pod with this change.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {
@@ -72,7 +72,7 @@ fn the_replica_set_of_a_refused_pod_says_why() {
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "chat"}}, "template": template},
     }));
 
-    let said = settled("the controller has been refused", || {
+    let said = patiently("the controller has been refused", || {
         let set = ["replicaset", "chat", "--namespace", "refused"];
         let set = cluster.get(&set).unwrap_or_default();
         let condition = &set["status"]["conditions"][0]["message"];

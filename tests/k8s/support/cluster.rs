@@ -5,15 +5,15 @@ use std::fs;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use super::patiently;
 use super::ports;
 use super::process::Process;
-use super::settled;
 use super::tools::{output, output_of, run, run_with, text, tool};
 
 /// Who may do everything.
@@ -26,7 +26,7 @@ pub(crate) struct Cluster {
     server: SocketAddr,
     /// Dropped, it would end them.
     processes: Mutex<Vec<Process>>,
-    janitor: Mutex<ChildStdin>,
+    janitor: Mutex<Child>,
 }
 
 impl Cluster {
@@ -99,7 +99,7 @@ impl Cluster {
                 // endpoints.
                 .arg("--enable-aggregator-routing=true"),
         );
-        settled("the API server is ready", || {
+        patiently("the API server is ready", || {
             self.assert_running();
             self.attempt(&["get", "--raw", "/readyz"])
         });
@@ -122,7 +122,7 @@ impl Cluster {
                 .arg("--leader-elect=false")
                 .args(["--secure-port", "0"]),
         );
-        settled("the controllers work", || {
+        patiently("the controllers work", || {
             self.assert_running();
             self.attempt(&["get", "serviceaccount", "default"])
         });
@@ -137,7 +137,9 @@ impl Cluster {
     /// Starts a process that does not outlive this run.
     pub(crate) fn spawn(&self, command: &mut Command) -> Process {
         let process = Process::start(command);
-        writeln!(self.janitor.lock(), "{}", process.pid()).unwrap();
+        let mut janitor = self.janitor.lock();
+        writeln!(janitor.stdin.as_mut().unwrap(), "{}", process.pid()).unwrap();
+        drop(janitor);
         process
     }
 
@@ -263,7 +265,7 @@ impl Cluster {
             "metadata": {"name": name, "labels": labels},
         }));
         // Pods are refused until it is there.
-        settled("the namespace has its account", || {
+        patiently("the namespace has its account", || {
             self.attempt(&["get", "serviceaccount", "default", "--namespace", name])
         });
     }
@@ -280,14 +282,13 @@ fn answer(output: &Output) -> Result<String, String> {
 }
 
 /// Starts who tidies up behind this run.
-fn janitor(directory: &Path) -> ChildStdin {
-    let mut child = Command::new("sh")
+fn janitor(directory: &Path) -> Child {
+    Command::new("sh")
         .args(["-c", include_str!("janitor.sh"), "janitor"])
         .arg(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("sh");
-    child.stdin.take().unwrap()
+        .expect("sh")
 }

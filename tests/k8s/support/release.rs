@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::tools::run;
 use super::volume::Volume;
-use super::{Cluster, pods, ports, settled};
+use super::{Cluster, patiently, pods, ports};
 
 /// Of the release, and of all that the chart makes.
 pub(crate) const NAME: &str = "imgate";
@@ -203,7 +203,7 @@ impl Release {
     /// Waits until a pod would get the gate.
     #[track_caller]
     pub(crate) fn wait_until_it_injects(&mut self) {
-        settled("a pod gets the gate", || {
+        patiently("a pod gets the gate", || {
             for injector in &mut self.injectors {
                 let ended = injector.process.has_ended();
                 assert!(ended.is_none(), "{ended:?}\n{}", injector.process.output());
