@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::clock;
 use crate::problem::LoadError;
+use overrides::OverrideArgs;
 
 pub mod check;
 pub mod demo;
@@ -15,6 +16,7 @@ pub mod drain;
 pub mod explain;
 mod http;
 pub mod key;
+pub mod overrides;
 pub mod ping;
 pub mod run;
 pub mod token;
@@ -35,6 +37,8 @@ enum Command {
         /// `/etc/imgate/imgate.yaml` are tried
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
     },
     /// Check a configuration: print every problem, or a summary of its routes
     Check {
@@ -107,9 +111,14 @@ pub fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run { config } => with_config(config, run::run),
+        Command::Run { config, overrides } => {
+            with_config(config, |path| run::run(path, overrides.into()))
+        }
         Command::Check { config, live } => with_config(config, |path| check::check(path, live)),
-        Command::Drain { config, args } => with_config(config, |path| drain::drain(path, &args)),
+        Command::Drain { config, args } => match (config, args.socket()) {
+            (None, Some(socket)) => drain::drain_at(socket, &args),
+            (config, _) => with_config(config, |path| drain::drain(path, &args)),
+        },
         Command::Explain { config, args } => {
             with_config(config, |path| explain::explain(path, &args))
         }

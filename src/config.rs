@@ -11,6 +11,7 @@
 
 pub mod document;
 pub mod files;
+pub mod overrides;
 
 mod admin;
 mod authenticator;
@@ -20,6 +21,7 @@ mod findings;
 mod header;
 mod http;
 mod listener;
+pub(crate) mod loopback;
 mod mode;
 mod names;
 mod notation;

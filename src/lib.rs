@@ -30,7 +30,9 @@ pub mod tunnel;
 
 // Layer 5, crust: the only modules that import pingora.
 pub mod admin;
+pub mod app_health;
 pub mod cli;
+pub mod exposure;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
@@ -64,8 +66,19 @@ mod layers {
         &["gate"],
         &["request_id", "session", "tunnel"],
         &[
-            "admin", "cli", "log", "metrics", "proxy", "reload", "replicas", "server", "shutdown",
-            "signals", "upkeep",
+            "admin",
+            "app_health",
+            "cli",
+            "exposure",
+            "log",
+            "metrics",
+            "proxy",
+            "reload",
+            "replicas",
+            "server",
+            "shutdown",
+            "signals",
+            "upkeep",
         ],
     ];
 

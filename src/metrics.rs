@@ -13,6 +13,7 @@ use prometheus::{
 use crate::admin::Trespass;
 use crate::clock::{self, UnixTime};
 use crate::config::document::LimitBy;
+use crate::exposure::Exposure;
 use crate::gate::Lookups;
 use crate::policy::Policy;
 use crate::policy::authenticator::Lookup;
@@ -24,6 +25,7 @@ use crate::tunnel::Ending;
 
 mod arrivals;
 mod expiring;
+mod exposure;
 mod families;
 mod guards;
 pub(crate) mod learning;
@@ -96,6 +98,7 @@ pub struct Metrics {
     session_seconds: HistogramVec,
     session_bytes: IntCounterVec,
     expiring: expiring::Expiring,
+    exposed: exposure::Exposed,
     learning: learning::Learning,
     limits: limits::Limits,
     lines: lines::Lines,
@@ -196,6 +199,7 @@ impl Metrics {
                 &["route", "direction"],
             )?,
             expiring: expiring::Expiring::new(&new)?,
+            exposed: exposure::Exposed::new(&new)?,
             learning: learning::Learning::new(&new)?,
             limits: limits::Limits::new(&new)?,
             lines: lines::Lines::new(&new)?,
@@ -218,7 +222,8 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The text exposition of everything, with how many clients are connected.
+    /// The text exposition of everything, with how many clients are connected and what is known of
+    /// where backends listen.
     ///
     /// # Errors
     ///
@@ -228,6 +233,7 @@ impl Metrics {
         policy: &Policy,
         registry: &SessionRegistry,
         clients: usize,
+        exposure: &Exposure,
     ) -> Result<Vec<u8>, prometheus::Error> {
         self.cache_entries.reset();
         for authenticator in policy.authenticators() {
@@ -241,6 +247,7 @@ impl Metrics {
         self.rechecks.show_graces(policy, &registry.rechecks);
         self.remote.show(policy, clock::now());
         self.expiring.show(policy, registry, clock::now());
+        self.exposed.show(policy, exposure);
         self.limits.show(policy);
         self.lines.show();
         self.observing.show(policy, clock::now());

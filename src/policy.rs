@@ -91,6 +91,8 @@ pub struct Policy {
     authenticators: Vec<Arc<Authenticator>>,
     /// The app keys of all authenticators.
     apps: HashSet<Arc<str>>,
+    /// In file order.
+    upstreams: Vec<Arc<Upstream>>,
     routes: RouteTable,
 }
 
@@ -160,9 +162,10 @@ impl Policy {
         let authenticators =
             compiler.authenticators(authenticators, &cache, previous, remote, shared.as_ref());
         compiler.check_lessons(&authenticators, &places, &routes);
-        let upstreams: HashMap<_, _> = upstreams
-            .into_iter()
-            .map(|one| (Arc::clone(&one.name.value), Arc::new(Upstream::new(one))))
+        let all_upstreams = compiler.upstreams(upstreams);
+        let upstreams: HashMap<_, _> = all_upstreams
+            .iter()
+            .map(|one| (Arc::clone(&one.name), Arc::clone(one)))
             .collect();
 
         let listeners = compiler.listeners(listeners, previous);
@@ -216,6 +219,7 @@ impl Policy {
             revocations: known,
             apps: apps_of(&authenticators),
             authenticators,
+            upstreams: all_upstreams,
             routes: table,
         })
     }
@@ -245,6 +249,10 @@ impl Policy {
     pub fn observing(&self, now: UnixTime) -> impl Iterator<Item = (&Arc<Route>, UnixTime)> {
         let routes = self.routes.all().iter();
         routes.filter_map(move |route| Some((route, route.observing(now)?)))
+    }
+
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
     }
 
     pub fn authenticators(&self) -> &[Arc<Authenticator>] {

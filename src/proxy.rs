@@ -19,8 +19,10 @@ use pingora::server::ShutdownWatch;
 use rustls::ServerConfig;
 use tracing::info;
 
+use crate::app_health::AppHealth;
 use crate::clock::{self, Steady};
 use crate::config::document::Store;
+use crate::exposure::Exposure;
 use crate::metrics::{Metrics, NO_ROUTE};
 use crate::policy::Policy;
 use crate::proxy::carrier::Carrier;
@@ -78,6 +80,10 @@ pub struct Shared {
     since: Steady,
     started: AtomicBool,
     pub drain: Drain,
+    /// Where backends listen.
+    pub exposure: Exposure,
+    /// How the applications are that others ask the gate about.
+    pub app_health: AppHealth,
     in_flight: AtomicUsize,
     reload_problem: Mutex<Option<String>>,
     /// Only in tests; see [`carrier`].
@@ -104,6 +110,8 @@ impl Shared {
             since: clock::steady(),
             started: AtomicBool::new(false),
             drain: Drain::default(),
+            exposure: Exposure::default(),
+            app_health: AppHealth::default(),
             in_flight: AtomicUsize::new(0),
             reload_problem: Mutex::new(None),
             carrier: None,
@@ -118,15 +126,24 @@ impl Shared {
         self
     }
 
+    /// Answers for these applications.
+    #[must_use]
+    pub fn answering_for(mut self, app_health: AppHealth) -> Self {
+        self.app_health = app_health;
+        self
+    }
+
     /// Sessions are watched from now on.
     pub fn set_ready(&self) {
         self.started.store(true, Ordering::Relaxed);
     }
 
     pub fn is_ready(&self) -> bool {
+        let policy = self.policy.load();
         self.started.load(Ordering::Relaxed)
             && !self.is_draining()
-            && self.policy.load().revocations.is_complete()
+            && policy.revocations.is_complete()
+            && self.exposure.permits(&policy)
     }
 
     /// Whether what replicas share is shared now; `None` where they share nothing.

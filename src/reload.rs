@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::config::document::RedisStore;
+use crate::config::overrides::Overrides;
 use crate::policy::{OpenRemote, Policy, observe};
 use crate::problem::{LoadError, Place, Problem};
 use crate::proxy::Shared;
@@ -42,13 +43,19 @@ enum Cause {
 #[derive(Debug)]
 pub struct Reloader {
     path: PathBuf,
+    /// The command line's, at every reload.
+    overrides: Overrides,
     /// Of the last attempt, also if it failed: equal content would fail again.
     snapshot: Snapshot,
 }
 
 impl Reloader {
-    pub fn new(path: PathBuf, snapshot: Snapshot) -> Self {
-        Self { path, snapshot }
+    pub fn new(path: PathBuf, overrides: Overrides, snapshot: Snapshot) -> Self {
+        Self {
+            path,
+            overrides,
+            snapshot,
+        }
     }
 
     /// Reads, compiles and swaps; or keeps what is in force and says why.
@@ -57,7 +64,7 @@ impl Reloader {
             return;
         }
         let current = shared.policy();
-        let (snapshot, loaded) = attempt(&self.path, Some(&current));
+        let (snapshot, loaded) = attempt(&self.path, &self.overrides, Some(&current));
         if cause == Cause::Noticed && self.snapshot == snapshot {
             // Changed, and changed back before it was read.
             return;
@@ -116,7 +123,20 @@ pub struct Loaded {
 ///
 /// Every problem that was found.
 pub fn load(path: &Path, previous: Option<&Policy>) -> Result<Loaded, LoadError> {
-    let (snapshot, compiled) = attempt(path, previous);
+    load_with(path, &Overrides::default(), previous)
+}
+
+/// As [`load`], with what the command line says in the place of the configuration.
+///
+/// # Errors
+///
+/// Every problem that was found.
+pub fn load_with(
+    path: &Path,
+    overrides: &Overrides,
+    previous: Option<&Policy>,
+) -> Result<Loaded, LoadError> {
+    let (snapshot, compiled) = attempt(path, overrides, previous);
     let Compiled { policy, warnings } = compiled?;
     Ok(Loaded {
         policy,
@@ -131,9 +151,14 @@ struct Compiled {
 }
 
 /// Reads and compiles, and tells from which files, also if that failed.
-fn attempt(path: &Path, previous: Option<&Policy>) -> (Snapshot, Result<Compiled, LoadError>) {
+fn attempt(
+    path: &Path,
+    overrides: &Overrides,
+    previous: Option<&Policy>,
+) -> (Snapshot, Result<Compiled, LoadError>) {
     let (snapshot, loaded) = Snapshot::read(path);
-    let compiled = loaded.and_then(|loaded| {
+    let compiled = loaded.and_then(|mut loaded| {
+        overrides.apply(&mut loaded);
         let policy = Policy::compile(loaded, previous, &Network)
             .map_err(|problems| LoadError::Problems { problems })?;
         let mut warnings = policy.warnings.clone();

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::proxy::Shared;
 use crate::reload::{Reloader, keeper};
 
+mod exposure;
 mod key_sets;
 mod observing;
 mod rechecks;
@@ -47,6 +48,7 @@ impl BackgroundService for Upkeep {
         if let Some((reloader, asked)) = self.reload.lock().take() {
             tokio::spawn(keeper::keep(Arc::clone(&self.shared), reloader, asked));
         }
+        tokio::spawn(exposure::keep(Arc::clone(&self.shared)));
         tokio::spawn(rechecks::keep(Arc::clone(&self.shared)));
         tokio::spawn(key_sets::keep(Arc::clone(&self.shared)));
         tokio::spawn(observing::keep(Arc::clone(&self.shared)));

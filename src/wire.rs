@@ -13,4 +13,5 @@ pub mod json;
 pub mod message;
 pub mod proxy_protocol;
 pub mod record;
+pub mod socket_table;
 pub mod socketio;

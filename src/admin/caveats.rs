@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::exposure::{Reach, Sight};
 use crate::policy::Policy;
 use crate::proxy::Shared;
 
@@ -42,6 +43,7 @@ pub(super) fn of(shared: &Shared) -> Vec<Value> {
         .chain(key_sets)
         .chain(certificates)
         .chain(graces)
+        .chain(of_backends(shared, &policy))
         .chain(of_store(shared))
         .collect()
 }
@@ -63,6 +65,28 @@ fn of_clock() -> Option<Value> {
     #[cfg(not(debug_assertions))]
     let caveat = None;
     caveat
+}
+
+/// Whoever can be reached past the gate, or may be.
+fn of_backends(shared: &Shared, policy: &Policy) -> Vec<Value> {
+    let sight = shared.exposure.sight();
+    let exposed = shared.exposure.of(policy);
+    let caveats = exposed.into_iter().filter_map(|(upstream, reach)| {
+        let caveat = match (reach, &*sight) {
+            // The first look is a matter of moments.
+            (Reach::Loopback, _) | (Reach::Unknown, Sight::NotYet | Sight::Beyond(_)) => {
+                return None;
+            }
+            (Reach::Beyond(socket), _) => {
+                format!("its port is open beyond loopback, at {socket}: whoever reaches it gets past the gate")
+            }
+            (Reach::Unknown, Sight::Nothing(reason)) => {
+                format!("whether its port is open beyond loopback cannot be told: {reason}")
+            }
+        };
+        Some(json!({ "upstream": &*upstream.name, "caveat": caveat }))
+    });
+    caveats.collect()
 }
 
 fn of_store(shared: &Shared) -> Option<Value> {

@@ -1,5 +1,5 @@
-//! The listener for the platform: `/metrics`, `/livez` and `/readyz`, for any Host. It changes
-//! nothing, and needs no protection but that.
+//! The listener for the platform: `/metrics`, `/livez`, `/readyz` and `/app-health/…`, for any
+//! Host. It changes nothing, and needs no protection but that.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl Health {
         Self { shared }
     }
 
-    fn answer(&self, method: &str, path: &str, query: Option<&str>) -> Response<Vec<u8>> {
+    async fn answer(&self, method: &str, path: &str, query: Option<&str>) -> Response<Vec<u8>> {
         if method != "GET" && method != "HEAD" {
             return response(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -40,15 +40,27 @@ impl Health {
                 Ok(text) => response(StatusCode::OK, PROMETHEUS, &text),
                 Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, b"cannot encode\n"),
             },
-            _ => response(StatusCode::NOT_FOUND, TEXT, b"not found\n"),
+            // What is asked of an application is fixed; nothing can be added to it.
+            path if query.is_none() => match self.shared.app_health.ask(path).await {
+                Some(Ok(())) => response(StatusCode::OK, TEXT, b"ok\n"),
+                Some(Err(reason)) => {
+                    let text = format!("{reason}\n");
+                    response(StatusCode::SERVICE_UNAVAILABLE, TEXT, text.as_bytes())
+                }
+                None => not_found(),
+            },
+            _ => not_found(),
         }
     }
 
     fn metrics(&self) -> Result<Vec<u8>, prometheus::Error> {
         let shared = &self.shared;
-        shared
-            .metrics
-            .text(&shared.policy(), &shared.registry, shared.crowd.clients())
+        shared.metrics.text(
+            &shared.policy(),
+            &shared.registry,
+            shared.crowd.clients(),
+            &shared.exposure,
+        )
     }
 
     /// What an operator should know, even while everything works.
@@ -84,7 +96,12 @@ impl ServeHttp for Health {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
         self.answer(head.method.as_str(), head.uri.path(), head.uri.query())
+            .await
     }
+}
+
+fn not_found() -> Response<Vec<u8>> {
+    response(StatusCode::NOT_FOUND, TEXT, b"not found\n")
 }
 
 fn response(status: StatusCode, content_type: &str, body: &[u8]) -> Response<Vec<u8>> {

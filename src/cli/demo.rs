@@ -16,6 +16,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Exit, complain, run, say};
+use crate::config::overrides::Overrides;
 
 mod backend;
 pub(super) mod client;
@@ -100,7 +101,7 @@ fn stage(args: &DemoArgs) -> Result<Exit, DemoError> {
     let site = Site::build(directory.path(), ports).map_err(DemoError::Directory)?;
     let listener = listen(ports.backend)?;
     let (sink, log) = log::channel();
-    let gateway = match run::prepare(&site.configuration(), sink, None) {
+    let gateway = match run::prepare(&site.configuration(), Overrides::default(), sink, None) {
         Ok(gateway) => gateway,
         Err(exit) => {
             complain(OTHER_PORTS);

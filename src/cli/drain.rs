@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -19,6 +19,7 @@ use super::http::{Connection, HttpError, LIMITS};
 use crate::cli::{Exit, complain, complain_about, say};
 use crate::config;
 use crate::config::document::{Admin, AdminPlace};
+use crate::config::overrides;
 use crate::problem::LoadError;
 use crate::wire::body;
 use crate::wire::head;
@@ -26,9 +27,19 @@ use crate::wire::head;
 /// `imgate drain …`
 #[derive(Debug, Args)]
 pub struct DrainArgs {
+    /// The socket file of a gate that was started with the same flag; no configuration is needed then
+    #[arg(long, value_name = "PATH", value_parser = overrides::socket_path)]
+    admin_socket: Option<PathBuf>,
     /// Return only when the gate is gone
     #[arg(long)]
     wait: bool,
+}
+
+impl DrainArgs {
+    /// Where the gate is found without its configuration.
+    pub(super) fn socket(&self) -> Option<&Path> {
+        self.admin_socket.as_deref()
+    }
 }
 
 /// For one answer.
@@ -54,15 +65,23 @@ enum AskError {
 
 /// Asks the gate whose configuration this is.
 pub fn drain(path: &Path, args: &DrainArgs) -> Exit {
-    let admin = match find_admin(path) {
-        Ok(admin) => admin,
-        Err(exit) => return exit,
-    };
+    match find_admin(path, args.socket()) {
+        Ok(admin) => ask(&admin, args),
+        Err(exit) => exit,
+    }
+}
+
+/// Asks the gate behind a socket file.
+pub(super) fn drain_at(socket: &Path, args: &DrainArgs) -> Exit {
+    ask(&overrides::socket(socket.to_owned()), args)
+}
+
+fn ask(admin: &Admin, args: &DrainArgs) -> Exit {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(ask_to_drain(&Gate::of(&admin), args.wait)),
+        Ok(runtime) => runtime.block_on(ask_to_drain(&Gate::of(admin), args.wait)),
         Err(error) => Err(error.to_string()),
     };
     match outcome {
@@ -74,7 +93,8 @@ pub fn drain(path: &Path, args: &DrainArgs) -> Exit {
     }
 }
 
-fn find_admin(path: &Path) -> Result<Admin, Exit> {
+/// The configuration's own `admin` comes first, as it does for the gate.
+fn find_admin(path: &Path, socket: Option<&Path>) -> Result<Admin, Exit> {
     let loaded = config::load(path).map_err(|error| {
         complain_about(&error);
         Exit::Usage
@@ -87,6 +107,9 @@ fn find_admin(path: &Path) -> Result<Admin, Exit> {
         .into_iter()
         .filter(|problem| problem.place.path.split('.').next() == Some("admin"))
         .collect();
+    if let (true, Some(socket)) = (problems.is_empty(), socket) {
+        return Ok(overrides::socket(socket.to_owned()));
+    }
     if problems.is_empty() {
         let file = path.display();
         complain(&format!(

@@ -7,8 +7,10 @@ use std::time::Duration;
 use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::app_health::{self, AppHealth};
 use crate::cli::{Exit, complain, complain_about};
 use crate::clock;
+use crate::config::overrides::Overrides;
 use crate::log;
 use crate::log::sink::Sink;
 use crate::metrics::Metrics;
@@ -23,13 +25,17 @@ mod memory;
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Loads, binds and serves until a signal ends it.
-pub fn run(path: &Path) -> Exit {
-    run_with(path, None)
+pub fn run(path: &Path, overrides: Overrides) -> Exit {
+    start(path, overrides, None)
 }
 
 /// As [`run`], with a carrier in the place of the gate's own exchange.
 #[doc(hidden)]
 pub fn run_with(path: &Path, carrier: Option<Arc<dyn Carrier>>) -> Exit {
+    start(path, Overrides::default(), carrier)
+}
+
+fn start(path: &Path, overrides: Overrides, carrier: Option<Arc<dyn Carrier>>) -> Exit {
     let closed = memory::close();
     let sink = match Sink::stdout() {
         Ok(sink) => sink,
@@ -38,7 +44,7 @@ pub fn run_with(path: &Path, carrier: Option<Arc<dyn Carrier>>) -> Exit {
             return Exit::Failed;
         }
     };
-    let exit = match prepare(path, sink.clone(), carrier) {
+    let exit = match prepare(path, overrides, sink.clone(), carrier) {
         Ok(gateway) => {
             if let Err(open) = closed {
                 let cause = std::error::Error::source(&open).map(ToString::to_string);
@@ -60,6 +66,7 @@ pub fn run_with(path: &Path, carrier: Option<Arc<dyn Carrier>>) -> Exit {
 /// How the command ends.
 pub(super) fn prepare<W>(
     path: &Path,
+    overrides: Overrides,
     sink: W,
     carrier: Option<Arc<dyn Carrier>>,
 ) -> Result<Gateway, Exit>
@@ -71,14 +78,25 @@ where
         complain(&error.to_string());
         Exit::Usage
     })?;
+    let app_health = AppHealth::from_environment().map_err(|error| {
+        complain(&error.to_string());
+        Exit::Usage
+    })?;
     let Loaded {
         policy,
         warnings,
         snapshot,
-    } = reload::load(path, None).map_err(|error| {
+    } = reload::load_with(path, &overrides, None).map_err(|error| {
         complain_about(&error);
         Exit::Usage
     })?;
+    if policy.metrics.is_none() && !app_health.is_empty() {
+        complain(&format!(
+            "`{}`: expected `metrics` in the configuration, or `--metrics`: nobody could ask",
+            app_health::VARIABLE
+        ));
+        return Err(Exit::Usage);
+    }
     log::start(sink);
     #[cfg(debug_assertions)]
     if is_test_clock {
@@ -100,8 +118,11 @@ where
     })?;
     metrics.reloaded(clock::now());
     metrics.prepare(&policy);
-    let shared = Arc::new(Shared::new(policy, metrics).carried_by(carrier));
-    Gateway::bind(shared, Reloader::new(path.to_owned(), snapshot)).map_err(|error| {
+    let shared = Shared::new(policy, metrics)
+        .carried_by(carrier)
+        .answering_for(app_health);
+    let shared = Arc::new(shared);
+    Gateway::bind(shared, Reloader::new(path.to_owned(), overrides, snapshot)).map_err(|error| {
         let cause = std::error::Error::source(&error)
             .map_or_else(String::new, |source| format!(": {source}"));
         complain(&format!("{error}{cause}"));

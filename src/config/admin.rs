@@ -2,7 +2,7 @@
 //! token.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cursor::{Cursor, Keys};
 use super::document::{Admin, AdminPlace, AdminToken, Listener};
@@ -57,14 +57,7 @@ const MAX_SOCKET_PATH: usize = 107;
 fn socket_path(cursor: &Cursor<'_>) -> Option<PathBuf> {
     let name = cursor.non_empty_text()?;
     let path = cursor.source.directory.join(name);
-    // pingora takes the path as a text.
-    let is_usable = !name.contains('\0')
-        && !name.ends_with('/')
-        && path.file_name().is_some()
-        && path
-            .to_str()
-            .is_some_and(|text| text.len() <= MAX_SOCKET_PATH);
-    if !is_usable {
+    if !is_socket_path(name, &path) {
         cursor.problem(format!(
             "expected the path of a socket, of {MAX_SOCKET_PATH} bytes at most with the \
              configuration's own directory"
@@ -72,6 +65,17 @@ fn socket_path(cursor: &Cursor<'_>) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// Whether a socket can be at a path, which was written like that.
+pub(super) fn is_socket_path(written: &str, path: &Path) -> bool {
+    // pingora takes the path as a text.
+    !written.contains('\0')
+        && !written.ends_with('/')
+        && path.file_name().is_some()
+        && path
+            .to_str()
+            .is_some_and(|text| text.len() <= MAX_SOCKET_PATH)
 }
 
 fn free_address(

@@ -110,6 +110,16 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     pub response_timeout: Duration,
     pub handshake_timeout: Duration,
+    pub on_exposed: OnExposed,
+}
+
+/// What to do about a backend that is reached at loopback and listens elsewhere, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExposed {
+    #[default]
+    Warn,
+    /// The gate is not ready, so that no traffic is sent to it.
+    Unready,
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::cursor::{Cursor, Keys, NAME};
-use super::document::{Listener, Upstream};
+use super::document::{Listener, OnExposed, Upstream};
 use super::{spelling, tls};
 
 pub(super) fn listeners(section: &Cursor<'_>) -> Vec<Listener> {
@@ -47,6 +47,7 @@ const UPSTREAM: Keys = Keys {
         "address",
         "connect_timeout",
         "handshake_timeout",
+        "on_exposed",
         "response_timeout",
     ],
     later: &["addresses", "balance"],
@@ -110,6 +111,12 @@ fn upstream(name: &str, cursor: &Cursor<'_>) -> Option<Upstream> {
     let connect_timeout = timeout("connect_timeout", SECOND);
     let response_timeout = timeout("response_timeout", SECOND * 60);
     let handshake_timeout = timeout("handshake_timeout", SECOND * 10);
+    let on_exposed = fields.or_default("on_exposed", OnExposed::default(), |word| {
+        word.word(
+            &[("warn", OnExposed::Warn), ("unready", OnExposed::Unready)],
+            &[],
+        )
+    });
     if fields.has("addresses") && !fields.has("address") {
         return None;
     }
@@ -120,5 +127,6 @@ fn upstream(name: &str, cursor: &Cursor<'_>) -> Option<Upstream> {
         connect_timeout,
         response_timeout,
         handshake_timeout,
+        on_exposed,
     })
 }

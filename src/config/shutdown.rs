@@ -46,4 +46,4 @@ const SHUTDOWN: Keys = Keys {
 };
 
 /// A platform that waits longer than that does not exist.
-const LONGEST: Duration = Duration::from_hours(24);
+pub(super) const LONGEST: Duration = Duration::from_hours(24);

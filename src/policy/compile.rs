@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::document::{
-    self, CacheLimits, ClaimPlace, Combine, CredentialForm, Mode,
+    self, CacheLimits, ClaimPlace, Combine, CredentialForm, Mode, OnExposed,
     Requirement as RequirementDocument,
 };
 use crate::credential::Carrier;
@@ -66,6 +66,23 @@ impl Compiler<'_> {
             });
         }
         listeners
+    }
+
+    pub(super) fn upstreams(&mut self, documents: Vec<document::Upstream>) -> Vec<Arc<Upstream>> {
+        let mut upstreams = Vec::with_capacity(documents.len());
+        for document in documents {
+            let place = document.address.place.clone();
+            let upstream = Upstream::new(document);
+            if upstream.on_exposed == OnExposed::Unready && upstream.loopback_port().is_none() {
+                self.report(
+                    &place,
+                    "expected an address at loopback beside `on_exposed: unready`: where others \
+                     listen is not for the gate to see",
+                );
+            }
+            upstreams.push(Arc::new(upstream));
+        }
+        upstreams
     }
 
     pub(super) fn authenticators(

@@ -42,11 +42,24 @@ pub(crate) fn try_policy_asking(
     yaml: &str,
     remote: &dyn OpenRemote,
 ) -> Result<Policy, String> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("imgate.yaml");
     let frame = "listeners: [{ address: 127.0.0.1:9688 }]\n\
                  upstreams: { im: { address: 127.0.0.1:19688 } }\n";
-    std::fs::write(&path, format!("{frame}{yaml}")).unwrap();
+    compile(previous, &format!("{frame}{yaml}"), remote)
+}
+
+/// Compiles a text in which everything is written.
+pub(crate) fn try_whole(yaml: &str) -> Result<Policy, String> {
+    compile(None, yaml, &Stores(&|_| Arc::new(Down)))
+}
+
+fn compile(
+    previous: Option<&Policy>,
+    yaml: &str,
+    remote: &dyn OpenRemote,
+) -> Result<Policy, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("imgate.yaml");
+    std::fs::write(&path, yaml).unwrap();
     let loaded = config::load(&path).unwrap();
     Policy::compile(loaded, previous, remote).map_err(|problems| {
         let lines: Vec<_> = problems

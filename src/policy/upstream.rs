@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::document;
+use crate::config::document::{self, OnExposed};
+use crate::config::loopback;
 
 /// One server that permitted requests go to.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// From connecting to the answer, for a WebSocket handshake.
     pub handshake_timeout: Duration,
+    pub on_exposed: OnExposed,
 }
 
 impl Upstream {
@@ -27,6 +29,12 @@ impl Upstream {
             connect_timeout: document.connect_timeout,
             response_timeout: document.response_timeout,
             handshake_timeout: document.handshake_timeout,
+            on_exposed: document.on_exposed,
         }
+    }
+
+    /// The port, if the gate reaches it at loopback. Then nobody else has to.
+    pub fn loopback_port(&self) -> Option<u16> {
+        loopback::port(&self.address)
     }
 }

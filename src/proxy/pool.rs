@@ -179,6 +179,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::config::document::OnExposed;
 
     #[tokio::test]
     async fn an_upstream_has_no_more_idle_connections_than_are_kept() {
@@ -188,6 +189,7 @@ mod tests {
             connect_timeout: IDLE,
             response_timeout: IDLE,
             handshake_timeout: IDLE,
+            on_exposed: OnExposed::Warn,
         };
         let mut far = Vec::new();
         for _ in 0..KEPT + 50 {

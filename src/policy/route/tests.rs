@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::document::{Combine, LimitBy, Located, Rate};
+use crate::config::document::{Combine, LimitBy, Located, OnExposed, Rate};
 
 fn upstream() -> Arc<Upstream> {
     Arc::new(Upstream {
@@ -10,6 +10,7 @@ fn upstream() -> Arc<Upstream> {
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
         handshake_timeout: Duration::from_secs(1),
+        on_exposed: OnExposed::Warn,
     })
 }
 
