@@ -27,7 +27,7 @@ RUN apt-get update -qq \
 ENV PATH="/opt/zig/bin:${PATH}" \
     CARGO_TERM_COLOR=never \
     # Kernels of arm64 have pages of up to 64 KiB; jemalloc would take those of the builder.
-    JEMALLOC_SYS_WITH_LG_PAGE_aarch64_unknown_linux_musl=16
+    AARCH64_UNKNOWN_LINUX_MUSL_JEMALLOC_SYS_WITH_LG_PAGE=16
 WORKDIR /src
 RUN case "${TARGETARCH}" in \
         amd64) echo x86_64-unknown-linux-musl ;; \

@@ -27,6 +27,9 @@ registry=${IMAGE_REGISTRY:-ghcr.io/imgate}
 tag=${IMAGE_TAG:-$version}
 revision=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
+# Kernels of arm64 have pages of up to 64 KiB; jemalloc would take those of this one.
+export AARCH64_UNKNOWN_LINUX_MUSL_JEMALLOC_SYS_WITH_LG_PAGE=16
+
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 cp /etc/ssl/certs/ca-certificates.crt "$context/"

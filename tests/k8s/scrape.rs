@@ -61,7 +61,7 @@ fn prometheus_scrapes_the_gate() {
         ),
         ("imgate_http_requests_total{code=\"200\"}", "1"),
         (
-            "histogram_quantile(0.5, imgate_http_request_duration_seconds_bucket) > bool 0",
+            "histogram_quantile(0.5, imgate_http_request_duration_seconds_bucket{route=\"api\"}) > bool 0",
             "1",
         ),
         ("imgate_config_last_reload_successful", "1"),
