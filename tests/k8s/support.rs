@@ -55,7 +55,7 @@ pub(crate) use release::Release;
 pub(crate) use wait::eventually;
 
 /// How long a cluster may take on a busy machine before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Asks again and again until `probe` gives something, or says at last what was in the way.
 #[track_caller]
