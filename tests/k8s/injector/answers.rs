@@ -13,7 +13,7 @@ fn a_pod_gets_the_gate_and_the_second_time_nothing() {
     let after = patched(&pod(), &response);
     let gate = &after["spec"]["initContainers"][0];
     assert_eq!(gate["name"], "imgate");
-    assert_eq!(gate["image"], "ghcr.io/imgate/imgate:0.1");
+    assert_eq!(gate["image"], "ghcr.io/imgate/imgate:0.1.0");
     assert_eq!(gate["restartPolicy"], "Always");
 
     let again = webhook.review(&after);

@@ -102,33 +102,43 @@ fn a_new_template_takes_force_and_a_broken_one_does_not() {
 }
 
 #[test]
-fn at_its_end_it_answers_for_a_while_and_finishes_what_is_under_way() {
+fn at_its_end_it_answers_for_a_while() {
     // Longer than any test: only the second signal ends it.
     let mut webhook = Webhook::start_with(&["--lame-duck", "10m"]);
-    let mut under_way = webhook.connect();
-    let body = review_of(&pod());
-    let (first, second) = body.split_at(body.len() / 2);
     webhook.signal(Signal::Term);
     eventually("it is not ready any more", || {
         (webhook.get("/readyz") == (503, "not ready: leaving\n".to_owned())).then_some(())
     });
+    let response = webhook.review(&pod());
     assert_eq!(
-        webhook.review(&pod())["allowed"],
-        true,
+        response["allowed"], true,
         "whoever has not heard of it is answered"
     );
     assert_eq!(webhook.has_ended(), None);
-
-    under_way.begin("/inject", body.len()).unwrap();
-    under_way.send(first).unwrap();
     webhook.signal(Signal::Term);
-    eventually("it listens no more", || {
-        webhook.try_connect().is_err().then_some(())
-    });
-    under_way.send(second).unwrap();
-    let (status, body) = under_way.answer().unwrap();
-    assert_eq!(response(status, &body)["allowed"], true);
     assert_eq!(webhook.exit_code(), Some(0));
+}
+
+#[test]
+fn at_its_end_it_finishes_what_is_under_way() {
+    // A body has 4 s, which a busy machine can miss; so it may try again.
+    let is_finished = (0..5).any(|_| {
+        let mut webhook = Webhook::start_with(&["--lame-duck", "0s"]);
+        let mut under_way = webhook.connect();
+        let body = review_of(&pod());
+        under_way.begin_heard("/inject", body.len()).unwrap();
+        webhook.signal(Signal::Term);
+        eventually("it listens no more", || {
+            webhook.try_connect().is_err().then_some(())
+        });
+        let answer = under_way.send(&body).and_then(|()| under_way.answer());
+        assert_eq!(webhook.exit_code(), Some(0));
+        match answer {
+            Ok((408, _)) | Err(_) => false,
+            Ok((status, body)) => response(status, &body)["allowed"] == true,
+        }
+    });
+    assert!(is_finished);
 }
 
 #[test]

@@ -104,6 +104,19 @@ impl Connection {
         self.send(head.as_bytes())
     }
 
+    /// The same, and the server has said that it wants them: it is at work on this request.
+    pub(super) fn begin_heard(&mut self, path: &str, length: usize) -> io::Result<()> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {NAME}\r\nExpect: 100-continue\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        self.send(head.as_bytes())?;
+        let mut interim = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        self.0.read_exact(&mut interim)?;
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        Ok(())
+    }
+
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)?;
         self.0.flush()
