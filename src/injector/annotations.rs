@@ -104,12 +104,11 @@ fn unknown(key: &str) -> String {
     if key == "inject" {
         return "is a label of the pod, not an annotation".to_owned();
     }
-    match sidecar::nearest(key, &KNOWN) {
-        Some(nearest) => format!("unknown, did you mean `imgate.dev/{nearest}`?"),
-        None => {
-            let known = KNOWN.map(|name| format!("`{name}`"));
-            format!("unknown, expected one of {}", known.join(", "))
-        }
+    if let Some(nearest) = sidecar::nearest(key, &KNOWN) {
+        format!("unknown, did you mean `imgate.dev/{nearest}`?")
+    } else {
+        let known = KNOWN.map(|name| format!("`{name}`"));
+        format!("unknown, expected one of {}", known.join(", "))
     }
 }
 
@@ -193,10 +192,9 @@ fn native_sidecar(text: &str) -> Result<NativeSidecar, &'static str> {
 }
 
 fn pull_policy(text: &str) -> Result<&'static str, &'static str> {
-    let known = sidecar::PULL_POLICIES.into_iter();
+    let mut known = sidecar::PULL_POLICIES.into_iter();
     known
-        .filter(|policy| *policy == text)
-        .last()
+        .find(|policy| *policy == text)
         .ok_or("expected `Always`, `IfNotPresent` or `Never`")
 }
 

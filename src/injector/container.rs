@@ -53,8 +53,11 @@ pub(super) fn gate(
         ("readinessProbe", Some(probe("/readyz", [5, 2, 2]))),
         (
             "lifecycle",
-            Some(json!({ "preStop": { "exec": { "command":
-                ["imgate", "drain", "--admin-socket", ADMIN_SOCKET, "--wait"] } } })),
+            // A configuration with an `admin` of its own keeps that.
+            Some(
+                json!({ "preStop": { "exec": { "command": ["imgate", "drain", "--config",
+                format!("{CONFIG}/imgate.yaml"), "--admin-socket", ADMIN_SOCKET, "--wait"] } } }),
+            ),
         ),
         // What is wrong with a configuration then stands in the pod's status.
         (

@@ -47,14 +47,14 @@ pub(super) fn rewrite(
         }
         let mut probes = Map::new();
         for (kind, path) in KINDS {
-            let Some(probe) = container.value.get(kind).and_then(Value::as_object) else {
+            let Some(found) = container.value.get(kind).and_then(Value::as_object) else {
                 continue;
             };
-            let Some(original) = original(&container, kind, probe, objections, warnings) else {
+            let Some(original) = original(&container, kind, found, objections, warnings) else {
                 continue;
             };
             probes.insert(kind.to_owned(), Value::Object(original));
-            let mut ours = probe.clone();
+            let mut ours = found.clone();
             for handler in HANDLERS {
                 ours.remove(handler);
             }
