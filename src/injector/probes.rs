@@ -46,7 +46,7 @@ pub(super) fn rewrite(
             continue;
         }
         let mut probes = Map::new();
-        for (kind, path) in KINDS {
+        for (kind, place) in KINDS {
             let Some(found) = container.value.get(kind).and_then(Value::as_object) else {
                 continue;
             };
@@ -58,8 +58,11 @@ pub(super) fn rewrite(
             for handler in HANDLERS {
                 ours.remove(handler);
             }
-            let path = format!("/app-health/{}/{path}", container.name());
-            ours.insert("httpGet".to_owned(), http_get(&path, settings.metrics_port));
+            let target = format!("/app-health/{}/{place}", container.name());
+            ours.insert(
+                "httpGet".to_owned(),
+                http_get(&target, settings.metrics_port),
+            );
             patch.put(&container.pointer(), kind, Value::Object(ours));
         }
         if !probes.is_empty() {
