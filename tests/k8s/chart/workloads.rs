@@ -51,8 +51,8 @@ fn pods_pass_as_restricted() {
 #[test]
 fn a_user_of_openshifts_choice_is_possible() {
     let file = files("ci").into_iter();
-    let file = file.filter(|file| file.ends_with("openshift-values.yaml"));
-    let objects = render("1.33", &of_file(&file.last().unwrap()));
+    let mut file = file.filter(|file| file.ends_with("openshift-values.yaml"));
+    let objects = render("1.33", &of_file(&file.next().unwrap()));
     for object in &objects {
         walk(object, "", &mut |path, value| {
             let is_user = path.ends_with(".runAsUser") || path.ends_with(".runAsGroup");
@@ -150,8 +150,8 @@ fn the_injector_is_told_the_names_of_its_objects() {
 #[test]
 fn a_gate_that_stands_alone_runs_as_in_pods() {
     let file = files("ci").into_iter();
-    let file = file.filter(|file| file.ends_with("gate-standalone-values.yaml"));
-    let objects = render("1.33", &of_file(&file.last().unwrap()));
+    let mut file = file.filter(|file| file.ends_with("gate-standalone-values.yaml"));
+    let objects = render("1.33", &of_file(&file.next().unwrap()));
     let spec = pod_spec(the(&objects, "Deployment")).unwrap();
     let gate = &spec["containers"][0];
     assert_eq!(gate["name"], "imgate");
@@ -174,8 +174,8 @@ fn a_gate_that_stands_alone_runs_as_in_pods() {
 #[test]
 fn a_changed_configuration_restarts_nothing_unless_asked_to() {
     let file = files("ci").into_iter();
-    let file = file.filter(|file| file.ends_with("gate-rollout-values.yaml"));
-    let file = of_file(&file.last().unwrap());
+    let mut file = file.filter(|file| file.ends_with("gate-rollout-values.yaml"));
+    let file = of_file(&file.next().unwrap());
     let change = ["gate.config.cache.max_age=30s"];
     for (hot_reload, restarts) in [("true", false), ("false", true)] {
         let hot_reload = format!("gate.hotReload={hot_reload}");

@@ -8,7 +8,7 @@ use super::network::local;
 use crate::support::eventually;
 use crate::support::metrics::Metrics;
 use crate::support::raw::RawClient;
-use crate::support::recorder::Recorder;
+use crate::support::recorder::{Exchange, Recorder};
 use crate::support::tls::{Authority, NAME};
 use crate::support::volume::Volume;
 
@@ -70,7 +70,7 @@ fn a_key_opens_the_way_to_a_backend_in_the_same_network() {
     let engine = Engine::with_image();
     let _volume = mounted(&engine, &configuration("first-key"));
     let gate = start(&engine, &[]);
-    let backend = Recorder::on(gate.network().listen(8080), |exchange| exchange.ok());
+    let backend = Recorder::on(gate.network().listen(8080), Exchange::ok);
 
     assert_eq!(status(&gate, ""), 401);
     assert_eq!(status(&gate, "X-App-Key: another-key\r\n"), 401);
@@ -109,7 +109,7 @@ fn a_swap_in_the_mounted_directory_takes_force_without_a_signal() {
     let engine = Engine::with_image();
     let volume = mounted(&engine, &configuration("first-key"));
     let gate = start(&engine, &[]);
-    let _backend = Recorder::on(gate.network().listen(8080), |exchange| exchange.ok());
+    let _backend = Recorder::on(gate.network().listen(8080), Exchange::ok);
     assert_eq!(status(&gate, "X-App-Key: second-key\r\n"), 401);
 
     volume.swap(&[("imgate.yaml", configuration("second-key"))]);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::engine::Engine;
 use super::running::{configuration, mounted, start, status};
-use crate::support::recorder::Recorder;
+use crate::support::recorder::{Exchange, Recorder};
 use crate::support::tools::{installed, run};
 
 /// Of `libc`.
@@ -36,7 +36,7 @@ fn the_units_filter_of_system_calls_leaves_all_that_the_gate_needs() {
     let _volume = mounted(&engine, &configuration("first-key"));
     let option = format!("seccomp={}", profile.display());
     let gate = start(&engine, &["--security-opt", &option]);
-    let _backend = Recorder::on(gate.network().listen(8080), |exchange| exchange.ok());
+    let _backend = Recorder::on(gate.network().listen(8080), Exchange::ok);
 
     assert_eq!(status(&gate, ""), 401);
     assert_eq!(status(&gate, "X-App-Key: first-key\r\n"), 200);

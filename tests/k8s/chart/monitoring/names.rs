@@ -29,7 +29,7 @@ const MAKERS: [&str; 6] = [
     "histograms(",
     "Opts::new(",
 ];
-/// Words of PromQL that are no metric.
+/// Words of `PromQL` that are no metric.
 const WORDS: [&str; 16] = [
     "absent",
     "and",
