@@ -21,13 +21,11 @@ pub(crate) mod raw;
 #[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/recorder.rs"]
 pub(crate) mod recorder;
-#[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/server.rs"]
 pub(crate) mod server;
 #[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/tls.rs"]
 pub(crate) mod tls;
-#[expect(dead_code, reason = "the black-box tests use all of it")]
 #[path = "../it/support/volume.rs"]
 pub(crate) mod volume;
 #[path = "../it/support/wait.rs"]
