@@ -197,14 +197,7 @@ impl Cluster {
     pub(crate) fn submit(&self, words: &[&str], objects: &Value) -> Value {
         let mut command = self.kubectl();
         command.args(words);
-        command.args([
-            "--filename",
-            "-",
-            "--validate",
-            "strict",
-            "--output",
-            "json",
-        ]);
+        command.args(["--filename", "-", "--validate=strict", "--output", "json"]);
         let printed = run_with(&mut command, &objects.to_string());
         serde_json::from_str(&printed).expect("JSON")
     }
