@@ -46,7 +46,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
     let environment = pods::gate(&pod)["env"].as_array().unwrap();
     assert!(environment.contains(&log), "{environment:?}");
 
-    release.helm(&["upgrade"], &[]);
+    release.helm(&["upgrade", "--reset-values"], &[]);
     release.mount_template();
     patiently("the old values are back", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
