@@ -46,7 +46,7 @@ fn an_upgrade_reaches_the_next_pod_and_makes_no_new_authority() {
     let environment = pods::gate(&pod)["env"].as_array().unwrap();
     assert!(environment.contains(&log), "{environment:?}");
 
-    release.helm(&["upgrade"], &[]);
+    release.helm(&["upgrade", "--reset-values"], &[]);
     release.mount_template();
     patiently("the old values are back", || {
         let pod = release.cluster.dry_run(&pods::labelled("pod"))?;
@@ -89,7 +89,8 @@ fn nothing_is_left_of_a_release_that_is_uninstalled() {
         assert!(there.contains(&expected), "no {expected} in {there:#?}");
     }
 
-    Release::remove(release);
+    // Its injectors are still there for a while, as pods that end are.
+    Release::uninstall(cluster);
 
     patiently("nothing of it is left", || {
         let left = ours(cluster);
@@ -100,6 +101,7 @@ fn nothing_is_left_of_a_release_that_is_uninstalled() {
     // Neither is its effect.
     let pod = cluster.dry_run(&pods::labelled("pod")).unwrap();
     assert!(!pods::is_gated(&pod), "{pod:#}");
+    release.forget();
 }
 
 /// Everything that the chart renders with these values, but what the API server has no type for.

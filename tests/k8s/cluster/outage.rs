@@ -43,7 +43,10 @@ fn an_ignored_outage_lets_no_pod_in_without_its_gate() {
     let mut release = Release::alone();
     let cluster = release.cluster;
     opted_in(cluster, "ignored");
-    release.helm(&["upgrade"], &["injector.webhook.failurePolicy=Ignore"]);
+    release.helm(
+        &["upgrade", "--reset-values"],
+        &["injector.webhook.failurePolicy=Ignore"],
+    );
     release.stop_injectors();
 
     let said = patiently("the webhook is ignored", || {
@@ -68,7 +71,7 @@ fn an_ignored_outage_lets_no_pod_in_without_its_gate() {
     out["metadata"]["labels"]["imgate.dev/inject"] = json!("disabled");
     cluster.dry_run(&out).unwrap();
 
-    release.helm(&["upgrade"], &[]);
+    release.helm(&["upgrade", "--reset-values"], &[]);
     release.remove_injectors();
     release.start_injector();
     release.wait_until_it_injects();

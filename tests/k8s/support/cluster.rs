@@ -192,21 +192,16 @@ impl Cluster {
         command
     }
 
-    /// Hands objects to `kubectl <words> -f -`. They have to be accepted.
+    /// Hands an object, or a list, to `kubectl <words> -f -`. All have to be accepted; the first comes
+    /// back.
     #[track_caller]
     pub(crate) fn submit(&self, words: &[&str], objects: &Value) -> Value {
         let mut command = self.kubectl();
         command.args(words);
-        command.args([
-            "--filename",
-            "-",
-            "--validate",
-            "strict",
-            "--output",
-            "json",
-        ]);
+        command.args(["--filename", "-", "--validate=strict", "--output", "json"]);
         let printed = run_with(&mut command, &objects.to_string());
-        serde_json::from_str(&printed).expect("JSON")
+        let mut accepted = serde_json::Deserializer::from_str(&printed).into_iter();
+        accepted.next().expect("an object").expect("JSON")
     }
 
     #[track_caller]

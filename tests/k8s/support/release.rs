@@ -46,7 +46,6 @@ pub(crate) struct Injector {
     process: Process,
     /// Its address as the API server knows it.
     pub(crate) address: SocketAddr,
-    slice: String,
 }
 
 /// The release for one test alone. If that fails, the next one gets a new release.
@@ -97,18 +96,10 @@ impl Release {
         release
     }
 
-    fn uninstall(cluster: &Cluster) {
+    pub(crate) fn uninstall(cluster: &Cluster) {
         let mut command = cluster.helm();
         command.args(["uninstall", NAME, "--namespace", NAMESPACE]);
         run(command.arg("--ignore-not-found"));
-    }
-
-    /// Takes the release away, and leaves nothing to whoever comes next.
-    pub(crate) fn remove(mut alone: Alone) {
-        if let Some(mut release) = alone.release.take() {
-            release.remove_injectors();
-            Self::uninstall(release.cluster);
-        }
     }
 
     /// Runs `helm install` or `helm upgrade` with these values beside those of all tests.
@@ -131,6 +122,22 @@ impl Release {
 
     /// Starts one more replica, as its Deployment says.
     pub(crate) fn start_injector(&mut self) {
+        self.start_injectors(1);
+    }
+
+    /// Starts so many at once.
+    pub(crate) fn start_injectors(&mut self, count: usize) {
+        let mut prepared: Vec<_> = (0..count).map(|_| self.prepare_injector()).collect();
+        for (address, command) in &mut prepared {
+            self.injectors.push(Injector {
+                process: self.cluster.spawn(command),
+                address: *address,
+            });
+        }
+    }
+
+    /// One replica's command, and its address in the Service.
+    fn prepare_injector(&self) -> (SocketAddr, Command) {
         let deployment = self.get("deployment", INJECTOR).expect("the Deployment");
         let pod = &deployment["spec"]["template"]["spec"];
         let account = pod["serviceAccountName"].as_str().unwrap();
@@ -148,40 +155,32 @@ impl Release {
         let arguments = pod["containers"][0]["args"].as_array().unwrap();
         let arguments = arguments.iter().map(|argument| {
             let argument = argument.as_str().unwrap();
-            let replaced = here.iter().find(|(flag, _)| argument.starts_with(flag));
-            replaced.map_or_else(
+            let ours = here.iter().find(|(flag, _)| argument.starts_with(flag));
+            ours.map_or_else(
                 || argument.to_owned(),
                 |(flag, ours)| format!("{flag}{ours}"),
             )
         });
-        let name = format!("injector-{}", address.port());
-        let kubeconfig = self.cluster.write_kubeconfig(&name, token.trim());
-        let process = self.cluster.spawn(
-            Command::new(env!("CARGO_BIN_EXE_imgate-injector"))
-                .args(arguments)
-                .env("KUBECONFIG", kubeconfig)
-                .current_dir(self.directory.path()),
-        );
-        self.cluster.submit(
-            &["apply", "--server-side"],
-            &json!({
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": {
-                    "name": name,
-                    "namespace": NAMESPACE,
-                    "labels": {"kubernetes.io/service-name": INJECTOR},
-                },
-                "addressType": "IPv4",
-                "ports": [{"name": "https", "port": address.port(), "protocol": "TCP"}],
-                "endpoints": [{"addresses": [address.ip()], "conditions": {"ready": true}}],
-            }),
-        );
-        self.injectors.push(Injector {
-            process,
-            address,
-            slice: name,
+        let kubeconfig = self.cluster.write_kubeconfig(&slice(address), token.trim());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imgate-injector"));
+        command
+            .args(arguments)
+            .env("KUBECONFIG", kubeconfig)
+            .current_dir(self.directory.path());
+        let object = json!({
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": slice(address),
+                "namespace": NAMESPACE,
+                "labels": {"kubernetes.io/service-name": INJECTOR},
+            },
+            "addressType": "IPv4",
+            "ports": [{"name": "https", "port": address.port(), "protocol": "TCP"}],
+            "endpoints": [{"addresses": [address.ip()], "conditions": {"ready": true}}],
         });
+        self.cluster.create(&object);
+        (address, command)
     }
 
     /// Ends all replicas. The Service keeps their addresses, as it does for a while when a node is gone.
@@ -194,8 +193,9 @@ impl Release {
     /// The same, and takes their addresses out of the Service.
     pub(crate) fn remove_injectors(&mut self) {
         self.stop_injectors();
-        for Injector { slice, .. } in self.injectors.drain(..) {
-            let slice = ["delete", "endpointslice", &slice, "--namespace", NAMESPACE];
+        for Injector { address, .. } in self.injectors.drain(..) {
+            let name = slice(address);
+            let slice = ["delete", "endpointslice", &name, "--namespace", NAMESPACE];
             self.cluster.run(&slice);
         }
     }
@@ -223,8 +223,8 @@ impl Release {
     /// What the injectors have printed.
     pub(crate) fn output(&self) -> String {
         let mut all = String::new();
-        for Injector { process, slice, .. } in &self.injectors {
-            writeln!(all, "{slice}:\n{}", process.output()).unwrap();
+        for Injector { process, address } in &self.injectors {
+            writeln!(all, "{address}:\n{}", process.output()).unwrap();
         }
         all
     }
@@ -256,6 +256,20 @@ impl Drop for Alone {
             *self.place = release;
         }
     }
+}
+
+impl Alone {
+    /// Leaves nothing to whoever comes next.
+    pub(crate) fn forget(mut self) {
+        if let Some(mut release) = self.release.take() {
+            release.remove_injectors();
+        }
+    }
+}
+
+/// The name of a replica's `EndpointSlice`.
+fn slice(address: SocketAddr) -> String {
+    format!("injector-{}", address.port())
 }
 
 /// The chart of this tree.
