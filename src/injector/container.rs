@@ -56,7 +56,7 @@ pub(super) fn gate(
             // A configuration with an `admin` of its own keeps that.
             Some(
                 json!({ "preStop": { "exec": { "command": ["imgate", "drain", "--config",
-                format!("{CONFIG}/imgate.yaml"), "--admin-socket", ADMIN_SOCKET, "--wait"] } } }),
+                format!("{CONFIG}/imgate.yaml"), "--admin-socket", ADMIN_SOCKET] } } }),
             ),
         ),
         // What is wrong with a configuration then stands in the pod's status.

@@ -160,7 +160,7 @@ fn a_gate_that_stands_alone_runs_as_in_pods() {
     assert_eq!(ports, ["imgate", "imgate-metrics"]);
     assert_eq!(
         strings(&gate["lifecycle"]["preStop"]["exec"]["command"]).join(" "),
-        "imgate drain --config /etc/imgate/config/imgate.yaml --admin-socket /run/imgate/admin.sock --wait"
+        "imgate drain --config /etc/imgate/config/imgate.yaml --admin-socket /run/imgate/admin.sock"
     );
     // 10 s lame duck as its configuration says, 60 s drain, and 10 s for the rest.
     assert_eq!(spec["terminationGracePeriodSeconds"], 80);
