@@ -23,7 +23,9 @@ fn selects(selector: &Value, labels: &[(&str, &str)]) -> bool {
 
 /// Which entries of the webhook are asked about a pod with this label, in a namespace with that one.
 fn asked(webhook: &Value, namespace: &str, of_namespace: &str, of_pod: &str) -> Vec<String> {
-    let label = |value| Some(("imgate.dev/inject", value)).filter(|(_, value)| !value.is_empty());
+    let label = |value| {
+        Some(("imgate.dev/inject", value)).filter(|(_, value): &(&str, &str)| !value.is_empty())
+    };
     let mut namespace = vec![("kubernetes.io/metadata.name", namespace)];
     namespace.extend(label(of_namespace));
     let pod: Vec<_> = label(of_pod).into_iter().collect();
