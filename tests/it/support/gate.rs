@@ -289,7 +289,12 @@ impl Gate {
                 );
             }
             std::net::TcpStream::connect(self.metrics_address).ok()?;
-            (self.admin("/readyz").status() == 200).then_some(())
+            // A gate that is just starting may still hang up.
+            let mut client = self.admin_client();
+            let request = raw::request("GET", "/readyz", "Connection: close\r\n");
+            client.try_send(request).ok()?;
+            let answer = client.try_answer().ok()?;
+            (answer.status() == 200).then_some(())
         });
     }
 
