@@ -63,7 +63,7 @@ fn the_page_of_the_demo_logs_in_talks_and_sees_its_token_end() {
         expect_shown(&page, "< hello");
     }
     // Long enough to open, even on a busy machine.
-    fill(&page, "seconds", "4");
+    fill(&page, "seconds", "8");
     submit(&page, "login");
     expect_shown(&page, "closed 4401 token expired: log in again");
     fill(&page, "key", "wrong");

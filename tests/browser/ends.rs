@@ -10,7 +10,7 @@ fn a_token_that_ends_is_4401_to_its_page() {
     let (site, backend) = (Site::start(), WsBackend::echo());
     let gate = gate_before(&backend, &site).start();
     let page = Chromium::shared().open(&site.address());
-    page.go_to(&site.log_in(&sa_token_mixin("im_user:7", "im_web", 6)));
+    page.go_to(&site.log_in(&sa_token_mixin("im_user:7", "im_web", 10)));
     let socket = page.connect(&ws(&gate, ""), &["chat"]).opened();
     page.echo(&socket, "still valid");
     assert_eq!(page.end(&socket), End::of(4401, "token expired"));

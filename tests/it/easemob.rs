@@ -9,6 +9,7 @@ mod shipped;
 use super::support::eventually;
 use super::support::gate::{Builder, Gate};
 use super::support::raw::{RawClient, post};
+use super::support::wait::SOON;
 use super::support::wire::Answer;
 use backend::Backend;
 
@@ -223,8 +224,8 @@ fn an_app_that_nobody_has_configured_is_not_found() {
 fn a_token_ends_when_it_says() {
     let backend = Backend::start();
     let gate = gate(&backend);
-    let app = app_token(&gate, 2);
-    let user = user_token(&gate, &app, "alice", 2);
+    let app = app_token(&gate, SOON.unsigned_abs());
+    let user = user_token(&gate, &app, "alice", SOON.unsigned_abs());
     assert_eq!(ask(&gate, "/org/app/me/contacts", &user).status(), 200);
     for (path, token) in [
         ("/org/app/users/bob", &app),

@@ -4,6 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
 use super::support::mint::{Pair, claims, jwt};
+use super::support::wait::SOON;
 use super::support::{Gate, Recorder, eventually};
 
 const HMAC_SECRET: &str = "an hmac secret of the tests, made up for them alone";
@@ -257,7 +258,7 @@ fn the_prefix_may_be_in_any_case_or_absent() {
 fn a_cached_verdict_ends_with_its_token() {
     let backend = Recorder::ok();
     let gate = gate_with_secrets(&backend);
-    let headers = bearer(&hs256(&claims("7", 4)));
+    let headers = bearer(&hs256(&claims("7", SOON)));
     let mut kept = gate.client();
     assert_eq!(kept.get("/api/me", &headers).status(), 200);
     assert_eq!(

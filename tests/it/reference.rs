@@ -12,6 +12,7 @@ use super::support::mint::sa_token_signed;
 use super::support::process::Process;
 use super::support::raw::RawClient;
 use super::support::redis::Redis;
+use super::support::wait::SOON;
 use super::support::ws_backend::{End, WsBackend};
 use super::support::ws_client::WsClient;
 use super::support::{Recorder, conf, eventually, net};
@@ -101,7 +102,7 @@ fn a_partner_has_a_key_of_its_own_and_the_backend_sees_its_own() {
 #[test]
 fn a_user_gets_in_and_the_session_in_redis_ends_the_socket() {
     let site = site();
-    let token = site.log_in("im_user:7", 2_500);
+    let token = site.log_in("im_user:7", 1000 * SOON.unsigned_abs());
     let mut socket = WsClient::to(site.address, "/ws")
         .header("token", &format!("Bearer {token}"))
         .header("deviceType", "im_web")

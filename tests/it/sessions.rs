@@ -41,7 +41,7 @@ routes:
     match: { path: /free }
     websocket: true
     require: { any_of: [member] }
-    session: { renew: /free/renew, grace: 2s }
+    session: { renew: /free/renew, grace: 5s }
     upstream: ws
   - name: talk
     match: { path: /talk }

@@ -3,6 +3,7 @@
 use super::super::support::frames::{self, Frame};
 use super::super::support::gate::handshake;
 use super::super::support::mint::bearer_subprotocol;
+use super::super::support::wait::SOON;
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::{Recorder, eventually};
 use super::{accepted, close_code, gate_before, text, token, wait_until_waiting};
@@ -365,7 +366,7 @@ fn the_session_ends_with_its_token() {
     let backend = WsBackend::echo();
     let gate = gate_before(backend.address()).start();
     let mut client = accepted(&gate, "/json", "");
-    client.send_frame(&login(&token("7", 3)));
+    client.send_frame(&login(&token("7", SOON)));
     client.frame();
     assert_eq!(close_code(&mut client), 4401);
     assert_eq!(backend.first_end(), End::Close(4401));

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::support::frames::{self, Frame};
 use super::super::support::gate::handshake;
 use super::super::support::raw::request;
+use super::super::support::wait::SOON;
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::{RawClient, Recorder};
 use super::chat::{Chat, OPEN, SOCKET, auth2};
@@ -344,7 +345,7 @@ fn a_session_that_has_begun_ends_with_its_token() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
     let mut client = Chat::introduced(&gate);
-    client.send_frame(&text(auth2("1", "client-key", &token("7", 3))));
+    client.send_frame(&text(auth2("1", "client-key", &token("7", SOON))));
     assert!(client.frame() == text(r#"431["eyJSQyI6MH0="]"#));
     assert_eq!(close_code(&mut client), 4401);
     assert_eq!(backend.first_end(), End::Close(4401));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::support::frames::{self, Frame};
-use super::super::support::wait::pause;
+use super::super::support::wait::{SOON, pause};
 use super::super::support::ws_backend::End;
 use super::super::support::{Gate, RawClient};
 use super::chat::{Chat, auth2};
@@ -21,13 +21,13 @@ fn known(gate: &Gate, seconds: i64) -> RawClient {
 fn the_same_user_prolongs_the_session() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
-    let mut client = known(&gate, 3);
+    let mut client = known(&gate, SOON);
     let again = auth2("5", "client-key", &token("7", 60));
     client.send_frame(&text(again.as_str()));
     assert!(client.frame() == text(r#"435["eyJSQyI6MH0="]"#));
     assert_eq!(backend.heard().last(), Some(&again));
     // The first token has ended by then.
-    pause(Duration::from_secs(4));
+    pause(Duration::from_secs(SOON.unsigned_abs() + 1));
     client.send_frame(&text(r#"426["typing",{}]"#));
     assert!(client.frame() == text(r#"436["eyJSQyI6MH0="]"#));
 }
@@ -37,9 +37,9 @@ fn a_shorter_token_does_not_shorten_the_session() {
     let backend = Chat::start();
     let gate = gate_before(backend.address()).start();
     let mut client = known(&gate, 60);
-    client.send_frame(&text(auth2("5", "client-key", &token("7", 2))));
+    client.send_frame(&text(auth2("5", "client-key", &token("7", SOON))));
     client.frame();
-    pause(Duration::from_secs(3));
+    pause(Duration::from_secs(SOON.unsigned_abs() + 1));
     client.send_frame(&text(r#"426["typing",{}]"#));
     assert!(client.frame() == text(r#"436["eyJSQyI6MH0="]"#));
 }

@@ -97,19 +97,14 @@ fn said(gate: &Gate, what: &str) -> usize {
     gate.output().matches(what).count()
 }
 
-/// The lowest number below which so many descriptors are free.
+/// The lowest number below which so many descriptors are free. Those of the kernel's own tables are
+/// not counted: the gate looks into them every now and then, for as long as they are.
 fn descriptor(gate: &Gate, free: usize) -> u64 {
     let open: Vec<u64> = fs::read_dir(format!("/proc/{}/fd", gate.pid()))
         .unwrap()
-        .map(|entry| {
-            entry
-                .unwrap()
-                .file_name()
-                .to_str()
-                .unwrap()
-                .parse()
-                .unwrap()
-        })
+        .map(Result::unwrap)
+        .filter(|entry| fs::read_link(entry.path()).is_ok_and(|file| !file.starts_with("/proc")))
+        .map(|entry| entry.file_name().to_str().unwrap().parse().unwrap())
         .collect();
     let mut unused = (0..).filter(|number| !open.contains(number));
     unused.nth(free - 1).unwrap() + 1

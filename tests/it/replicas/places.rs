@@ -7,7 +7,7 @@ use super::super::support::eventually;
 use super::super::support::gate::handshake;
 use super::super::support::process::Signal;
 use super::super::support::redis::Redis;
-use super::super::support::wait::pause;
+use super::super::support::wait::{patience, pause};
 use super::super::support::ws_backend::{WsBackend, accept};
 use super::{Backends, Recorder, bearer, client, replicas, token, token_with};
 
@@ -165,7 +165,8 @@ fn the_places_of_a_replica_that_died_are_free_within_ten_seconds() {
     });
     let took = died.elapsed();
     eprintln!("free after {took:?}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // Ten seconds, and what a busy machine adds.
+    assert!(took < Duration::from_secs(10) + patience() / 4, "{took:?}");
     assert!(
         took > Duration::from_secs(4),
         "a lease is no less: {took:?}"

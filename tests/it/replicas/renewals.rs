@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::support::mint::now;
 use super::super::support::redis::Redis;
-use super::super::support::wait::pause;
+use super::super::support::wait::{SOON, patience, pause};
 use super::super::support::wire::Answer;
 use super::super::support::{Gate, eventually, raw};
 use super::{Backends, bearer, client, replicas, token, token_with};
@@ -17,14 +17,14 @@ fn renew(gate: &Gate, path: &str, token: &str) -> Answer {
 fn a_session_is_prolonged_wherever_it_is() {
     let (redis, backends) = (Redis::start(), Backends::start());
     let [a, b, c] = replicas(&redis, &backends);
-    let mut here = client(&a, "/one", &token_with("7", 4, &[])).connect();
-    let mut other = client(&a, "/one", &token_with("8", 4, &[])).connect();
+    let mut here = client(&a, "/one", &token_with("7", SOON, &[])).connect();
+    let mut other = client(&a, "/one", &token_with("8", SOON, &[])).connect();
     let answer = renew(&b, "/one/renew", &token("7"));
     assert_eq!(answer.status(), 200, "{}", answer.text());
     let json = answer.json();
     assert_eq!(json["renewed"], 1, "{json}");
     let end = json["expires_at"].as_i64().unwrap() - now();
-    assert!((590..=600).contains(&end), "{json}");
+    assert!((570..=600).contains(&end), "{json}");
     assert_eq!(other.expect_close(), 4401, "nobody else is");
     pause(Duration::from_secs(1));
     here.echo("still here");
@@ -38,7 +38,7 @@ fn a_session_is_prolonged_wherever_it_is() {
 fn all_sessions_that_fit_are_prolonged_and_counted() {
     let (redis, backends) = (Redis::start(), Backends::start());
     let [a, b, c] = replicas(&redis, &backends);
-    let short = token_with("7", 5, &[]);
+    let short = token_with("7", SOON, &[]);
     let mut sessions: Vec<_> = [&a, &a, &b]
         .into_iter()
         .map(|gate| client(gate, "/free", &short).connect())
@@ -47,7 +47,7 @@ fn all_sessions_that_fit_are_prolonged_and_counted() {
         let answer = renew(gate, "/free/renew", &token("7"));
         assert_eq!(answer.json()["renewed"], 3, "{}", answer.text());
     }
-    pause(Duration::from_secs(6));
+    pause(Duration::from_secs(SOON.unsigned_abs() + 1));
     for session in &mut sessions {
         session.echo("still here");
     }
@@ -76,10 +76,6 @@ fn no_session_anywhere_is_404_and_no_answer_is_503() {
     assert_eq!(renew(&c, "/one/renew", &token("8")).status(), 503);
     let answer = renew(&b, "/one/renew", &token("8"));
     assert_eq!(answer.json()["renewed"], 1, "{}", answer.text());
-    assert!(
-        begin.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < patience() / 4, "{:?}", begin.elapsed());
     c.kill();
 }

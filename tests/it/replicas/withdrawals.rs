@@ -21,7 +21,7 @@ authenticators:
       sessions:
         redis: { address: \"$REDIS\", key: \"token:{token}\" }
         recheck: 1s
-        live_grace: 5s
+        live_grace: 8s
 routes:
   - name: ws
     match: { path: /ws }
@@ -72,7 +72,7 @@ fn the_same_token_is_asked_about_as_before() {
     let answer = renew(&b, &token);
     assert_eq!(answer.json()["renewed"], 1, "{}", answer.text());
     let end = answer.json()["expires_at"].as_i64().unwrap() - now();
-    assert!((3590..=3600).contains(&end), "{end}");
+    assert!((3570..=3600).contains(&end), "{end}");
     pause(Duration::from_secs(7));
     session.echo("still here");
     redis.overwrite(&format!("token:{token}"), "-5");
@@ -88,18 +88,18 @@ fn another_token_counts_for_the_grace_of_one_that_nobody_can_ask_about() {
     let answer = renew(&b, &new);
     assert_eq!(answer.json()["renewed"], 1, "{}", answer.text());
     let end = answer.json()["expires_at"].as_i64().unwrap() - now();
-    assert!((3..=5).contains(&end), "{end}");
+    assert!((5..=8).contains(&end), "{end}");
     // The old one may go: the session does not stand on it any more.
     redis.overwrite(&format!("token:{old}"), "-4");
-    pause(Duration::from_secs(3));
+    pause(Duration::from_secs(5));
     session.echo("still here");
     let begin = Instant::now();
     assert_eq!(renew(&b, &new).json()["renewed"], 1, "again in time");
-    pause(Duration::from_secs(3));
+    pause(Duration::from_secs(5));
     session.echo("still here");
     assert_eq!(session.expect_close(), 4401);
     assert!(
-        begin.elapsed() > Duration::from_secs(4),
+        begin.elapsed() > Duration::from_secs(7),
         "{:?}",
         begin.elapsed()
     );
@@ -121,7 +121,7 @@ fn at_its_own_replica_a_new_token_is_asked_about() {
     assert_eq!(renew(&b, &new).json()["renewed"], 1);
     assert_eq!(renew(&a, &new).json()["renewed"], 1);
     redis.overwrite(&format!("token:{old}"), "-4");
-    pause(Duration::from_secs(6));
+    pause(Duration::from_secs(9));
     session.echo("still here");
     redis.overwrite(&format!("token:{new}"), "-5");
     assert_eq!(session.expect_close(), 4403, "kicked out");

@@ -94,7 +94,7 @@ fn the_backend_s_word_needs_the_backend_s_signature() {
 #[test]
 fn a_login_ends_after_its_lifetime() {
     let (backend, sockets) = (backend(), WsBackend::echo());
-    let gate = gate("2s", &backend, &sockets);
+    let gate = gate("6s", &backend, &sockets);
     let token = sa_token("im_user:7");
     log_in(&gate, &token);
     assert_eq!(ask(&gate, &token).status(), 200);

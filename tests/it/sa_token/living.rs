@@ -6,7 +6,7 @@ use super::super::support::eventually;
 use super::super::support::gate::Gate;
 use super::super::support::mint::{SA_TOKEN_SECRET, sa_token};
 use super::super::support::redis::Redis;
-use super::super::support::wait::pause;
+use super::super::support::wait::{patience, pause};
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::ws_client::WsClient;
 use super::{HOUR, redis_key};
@@ -122,7 +122,7 @@ fn what_happens_to_a_login_happens_to_its_socket() {
         assert_eq!(client.expect_close(), code, "{case}");
         // An interval, a tick, what was left of the time; the rest is for the machine.
         assert!(
-            start.elapsed().as_secs() < 6,
+            start.elapsed() < patience() / 2,
             "{case}: {:?}",
             start.elapsed()
         );
@@ -138,12 +138,12 @@ fn what_happens_to_a_login_happens_to_its_socket() {
 #[test]
 fn a_login_that_is_prolonged_keeps_its_socket() {
     let scene = Scene::with("recheck: 1s");
-    let token = scene.log_in(4000);
+    let token = scene.log_in(6000);
     let start = Instant::now();
     let mut client = scene.connect(&token);
     client.echo("open");
     scene.redis.expire(&redis_key(&token), HOUR);
-    pause(Duration::from_secs(6).saturating_sub(start.elapsed()));
+    pause(Duration::from_secs(8).saturating_sub(start.elapsed()));
     client.echo("two seconds after the first end");
     assert!(scene.answers("confirmed") > 2.5);
 }
@@ -248,7 +248,7 @@ fn a_slow_handshake_hides_no_replacement() {
         pause(Duration::from_secs(3));
         accept(head, "")
     });
-    let scene = Scene::before(backend, "recheck: 2s");
+    let scene = Scene::before(backend, "recheck: 30s");
     let token = scene.log_in(HOUR);
     let mut client = std::thread::scope(|threads| {
         let connecting = threads.spawn(|| scene.connect(&token));
@@ -259,11 +259,7 @@ fn a_slow_handshake_hides_no_replacement() {
     let start = Instant::now();
     assert_eq!(client.expect_close(), 4409);
     // It is due at once, and not an interval after its 101.
-    assert!(
-        start.elapsed() < Duration::from_millis(1500),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < patience() / 2, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -325,6 +321,6 @@ fn a_redis_that_hangs_delays_no_other() {
     works.overwrite(&redis_key(&token), "-5");
     let start = Instant::now();
     assert_eq!(client.expect_close(), 4403);
-    assert!(start.elapsed().as_secs() < 4, "{:?}", start.elapsed());
+    assert!(start.elapsed() < patience() / 2, "{:?}", start.elapsed());
     bystander.echo("still here");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::support::mint::{SA_TOKEN_SECRET, now};
 use super::super::support::raw;
 use super::super::support::recorder::Exchange;
-use super::super::support::wait::pause;
+use super::super::support::wait::{SOON, pause};
 use super::super::support::{Gate, RawClient, Recorder};
 use super::{bearer, token, token_with};
 
@@ -75,11 +75,11 @@ fn an_event_stream_ends_with_its_token() {
     let backend = dripping();
     let gate = gate_before(&backend);
     let started = now();
-    let mut stream = open(&gate, "/events", &bearer(&token("7", 3)));
+    let mut stream = open(&gate, "/events", &bearer(&token("7", SOON)));
     let open_now = [("route", "events"), ("device_type", "-")];
     gate.wait_for_metric("imgate_sessions_open", &open_now, |open| open > 0.5);
     wait_for_cut(&mut stream);
-    assert!((2..=8).contains(&(now() - started)));
+    assert!(now() - started >= SOON - 1);
     let expired = [("route", "events"), ("reason", "expired")];
     gate.wait_for_metric("imgate_sessions_closed_total", &expired, |count| {
         count > 0.5
@@ -113,11 +113,7 @@ fn an_answer_that_stays_open_becomes_a_session() {
     // Its token ends while it is young: nothing cuts it before it is a session.
     let mut slow = open(&gate, "/slow", &bearer(&token("7", 5)));
     wait_for_cut(&mut slow);
-    assert!(
-        (29..=40).contains(&(now() - started)),
-        "{}",
-        now() - started
-    );
+    assert!(now() - started >= 29, "{}", now() - started);
     let expired = [("route", "slow"), ("reason", "expired")];
     gate.wait_for_metric("imgate_sessions_closed_total", &expired, |count| {
         count > 0.5

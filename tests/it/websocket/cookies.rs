@@ -3,6 +3,7 @@
 use super::super::support::gate::{Gate, handshake};
 use super::super::support::mint::{sa_token, sa_token_mixin};
 use super::super::support::raw::request;
+use super::super::support::wait::SOON;
 use super::super::support::ws_backend::{End, WsBackend};
 use super::super::support::ws_client::WsClient;
 use super::super::support::{Recorder, eventually};
@@ -119,7 +120,7 @@ fn a_cookie_and_another_place_must_agree() {
 fn a_token_in_a_cookie_ends_its_socket() {
     let backend = WsBackend::echo();
     let gate = gate_before(&backend);
-    let token = sa_token_mixin("im_user:7", "im_web", 3);
+    let token = sa_token_mixin("im_user:7", "im_web", SOON);
     let mut client = WsClient::to(gate.address(), "/ws")
         .header("deviceType", "im_web")
         .header("Origin", CHAT)

@@ -9,6 +9,7 @@ use super::super::support::gate::handshake;
 use super::super::support::mint::{SA_TOKEN_SECRET, claims, jwt, sa_token, sa_token_mixin};
 use super::super::support::net;
 use super::super::support::process::Signal;
+use super::super::support::wait::SOON;
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::ws_client::WsClient;
 use super::super::support::{Gate, Recorder, eventually};
@@ -19,7 +20,7 @@ fn a_jwt_that_ends_closes_both_sides() {
     let backend = WsBackend::echo();
     let gate = gate_before(&backend).start();
     let key = EncodingKey::from_secret(SA_TOKEN_SECRET.as_bytes());
-    let token = jwt("h", Algorithm::HS256, &key, &claims("7", 4));
+    let token = jwt("h", Algorithm::HS256, &key, &claims("7", SOON));
     let mut client = WsClient::to(gate.address(), "/member")
         .header("Authorization", &format!("Bearer {token}"))
         .connect();
@@ -34,7 +35,7 @@ fn a_jwt_that_ends_closes_both_sides() {
 fn a_sa_token_that_ends_closes_both_sides() {
     let backend = WsBackend::echo();
     let gate = gate_before(&backend).start();
-    let token = sa_token_mixin("im_user:7", "im_web", 4);
+    let token = sa_token_mixin("im_user:7", "im_web", SOON);
     let mut client = WsClient::to(gate.address(), "/ws")
         .header("token", &token)
         .header("deviceType", "im_web")
