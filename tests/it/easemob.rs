@@ -8,8 +8,8 @@ mod shipped;
 
 use super::support::eventually;
 use super::support::gate::{Builder, Gate};
+use super::support::mint::SOON;
 use super::support::raw::{RawClient, post};
-use super::support::wait::SOON;
 use super::support::wire::Answer;
 use backend::Backend;
 

@@ -3,8 +3,7 @@
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
-use super::support::mint::{Pair, claims, jwt};
-use super::support::wait::SOON;
+use super::support::mint::{Pair, SOON, claims, jwt};
 use super::support::{Gate, Recorder, eventually};
 
 const HMAC_SECRET: &str = "an hmac secret of the tests, made up for them alone";

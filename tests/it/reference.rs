@@ -8,11 +8,10 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::support::gate::binary;
-use super::support::mint::sa_token_signed;
+use super::support::mint::{SOON, sa_token_signed};
 use super::support::process::Process;
 use super::support::raw::RawClient;
 use super::support::redis::Redis;
-use super::support::wait::SOON;
 use super::support::ws_backend::{End, WsBackend};
 use super::support::ws_client::WsClient;
 use super::support::{Recorder, conf, eventually, net};

@@ -2,8 +2,7 @@
 
 use super::super::support::frames::{self, Frame};
 use super::super::support::gate::handshake;
-use super::super::support::mint::bearer_subprotocol;
-use super::super::support::wait::SOON;
+use super::super::support::mint::{SOON, bearer_subprotocol};
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::{Recorder, eventually};
 use super::{accepted, close_code, gate_before, text, token, wait_until_waiting};

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::support::frames::{self, Frame};
 use super::super::support::gate::handshake;
+use super::super::support::mint::SOON;
 use super::super::support::raw::request;
-use super::super::support::wait::SOON;
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::{RawClient, Recorder};
 use super::chat::{Chat, OPEN, SOCKET, auth2};

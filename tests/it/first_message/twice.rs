@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::support::frames::{self, Frame};
-use super::super::support::wait::{SOON, pause};
+use super::super::support::mint::SOON;
+use super::super::support::wait::pause;
 use super::super::support::ws_backend::End;
 use super::super::support::{Gate, RawClient};
 use super::chat::{Chat, auth2};

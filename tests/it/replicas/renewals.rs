@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::support::mint::now;
+use super::super::support::mint::{SOON, now};
 use super::super::support::redis::Redis;
-use super::super::support::wait::{SOON, patience, pause};
+use super::super::support::wait::{patience, pause};
 use super::super::support::wire::Answer;
 use super::super::support::{Gate, eventually, raw};
 use super::{Backends, bearer, client, replicas, token, token_with};

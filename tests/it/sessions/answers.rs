@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::support::mint::{SA_TOKEN_SECRET, now};
+use super::super::support::mint::{SA_TOKEN_SECRET, SOON, now};
 use super::super::support::raw;
 use super::super::support::recorder::Exchange;
-use super::super::support::wait::{SOON, pause};
+use super::super::support::wait::pause;
 use super::super::support::{Gate, RawClient, Recorder};
 use super::{bearer, token, token_with};
 

@@ -1,9 +1,8 @@
 //! When a session ends, and what prolongs it.
 
 use super::super::support::Gate;
-use super::super::support::mint::now;
+use super::super::support::mint::{SOON, now};
 use super::super::support::raw;
-use super::super::support::wait::SOON;
 use super::super::support::wire::Answer;
 use super::super::support::ws_backend::{End, WsBackend};
 use super::{bearer, client, gate_before, policy, token, token_with};

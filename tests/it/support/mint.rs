@@ -11,6 +11,10 @@ use serde_json::json;
 /// A Sa-Token secret for tests.
 pub(crate) const SA_TOKEN_SECRET: &str = "sa-token secret of the tests, made up for them";
 
+/// The seconds left to a credential that a test sees end: enough to use it first, also on a machine
+/// that is busy with something else.
+pub(crate) const SOON: i64 = 6;
+
 /// Seconds since the epoch.
 pub(crate) fn now() -> i64 {
     imgate::clock::now().as_secs()

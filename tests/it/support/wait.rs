@@ -3,10 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The seconds left to a credential that a test sees end: enough to use it first, also on a machine
-/// that is busy with something else.
-pub(crate) const SOON: i64 = 6;
-
 /// How long anything may take before a test gives up: `IMGATE_TEST_PATIENCE` seconds, 20 unless
 /// set.
 pub(crate) fn patience() -> Duration {

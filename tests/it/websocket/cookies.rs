@@ -1,9 +1,8 @@
 //! A token in a cookie: from its pages alone, and never further than the gate.
 
 use super::super::support::gate::{Gate, handshake};
-use super::super::support::mint::{sa_token, sa_token_mixin};
+use super::super::support::mint::{SOON, sa_token, sa_token_mixin};
 use super::super::support::raw::request;
-use super::super::support::wait::SOON;
 use super::super::support::ws_backend::{End, WsBackend};
 use super::super::support::ws_client::WsClient;
 use super::super::support::{Recorder, eventually};

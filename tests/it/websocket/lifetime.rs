@@ -6,10 +6,9 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 
 use super::super::support::frames::{self, Frame, NO_CODE};
 use super::super::support::gate::handshake;
-use super::super::support::mint::{SA_TOKEN_SECRET, claims, jwt, sa_token, sa_token_mixin};
+use super::super::support::mint::{SA_TOKEN_SECRET, SOON, claims, jwt, sa_token, sa_token_mixin};
 use super::super::support::net;
 use super::super::support::process::Signal;
-use super::super::support::wait::SOON;
 use super::super::support::ws_backend::{End, WsBackend, accept};
 use super::super::support::ws_client::WsClient;
 use super::super::support::{Gate, Recorder, eventually};
