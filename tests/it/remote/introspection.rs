@@ -75,7 +75,7 @@ fn the_server_says_whose_a_token_is() {
         (answer.status(), answer.reason().as_str()),
         (401, "expired")
     );
-    assert_eq!(scene.backend.finished(), 2);
+    assert_eq!(scene.backend.requests().len(), 2);
     let output = gate.output();
     assert!(
         !output.contains("s3cret") && !output.contains("the-token-itself"),
