@@ -24,7 +24,7 @@ test: setup conf-keys ## everything a change must pass
 	$(CARGO) fmt --all --check
 	@scripts/setup-k8s.sh short
 	$(CARGO) clippy --locked --all-targets --features injector -- -D warnings
-	$(CARGO) test --locked --features injector
+	CARGO=$(CARGO) scripts/test.sh --features injector
 
 k8s: setup ## chart, injector and image with a real API server and real containers; half an hour to set up, once
 	@scripts/setup-k8s.sh full
