@@ -7,9 +7,8 @@ mod protections;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Output};
 
-use super::support::gate::{Builder, binary};
+use super::support::gate::Builder;
 use super::support::wait::patience;
 use super::support::wire::{Answer, Head};
 use super::support::{Gate, RawClient, Recorder};
@@ -79,18 +78,4 @@ pub(crate) fn send_over_file(path: &Path, bytes: &str) -> Answer {
         head: Head::parse(head),
         body: body.to_vec(),
     }
-}
-
-/// Runs `imgate` where a gate has its files.
-fn imgate(gate: &Gate, arguments: &[&str]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .current_dir(gate.path("."))
-        .output()
-        .expect("it starts")
-}
-
-fn printed(output: &Output) -> String {
-    let streams = [output.stdout.as_slice(), &output.stderr].concat();
-    String::from_utf8(streams).expect("text")
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use aws_lc_rs::digest;
 use tempfile::TempDir;
 
+use super::support::command::{imgate, printed};
 use super::support::gate::binary;
 use super::support::idp::{Idp, Mood};
 use super::support::mint::{SA_TOKEN_SECRET, sa_token};
@@ -41,20 +42,6 @@ fn directory_with(path: &str, contents: &str) -> TempDir {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, contents).unwrap();
     directory
-}
-
-fn imgate(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .expect("it starts")
-}
-
-/// Both streams: where a line goes is not what these tests are about.
-fn printed(output: &Output) -> String {
-    let streams = [output.stdout.as_slice(), &output.stderr].concat();
-    String::from_utf8(streams).expect("text")
 }
 
 #[test]

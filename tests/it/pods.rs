@@ -7,12 +7,11 @@ mod grpc;
 mod probes;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
 use super::support::Gate;
-use super::support::gate::{Builder, binary};
+use super::support::gate::Builder;
 
 const POLICY: &str = "
 routes:
@@ -31,20 +30,6 @@ fn listen(ip: impl Into<IpAddr>) -> TcpListener {
 /// The same port at another address.
 fn at(ip: impl Into<IpAddr>, address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip.into(), address.port())
-}
-
-/// Runs `imgate` where a gate has its files.
-fn imgate(gate: &Gate, arguments: &[&str]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .current_dir(gate.path("."))
-        .output()
-        .expect("it starts")
-}
-
-fn printed(output: &Output) -> String {
-    let streams = [output.stdout.as_slice(), &output.stderr].concat();
-    String::from_utf8(streams).expect("text")
 }
 
 /// What the caveats say of this upstream.

@@ -3,6 +3,7 @@
 //! All of it but the crowd is blocking and on plain threads: a test reads from top to bottom, and
 //! what it writes to a socket is what goes out.
 
+pub(crate) mod command;
 pub(crate) mod conf;
 pub(crate) mod crowd;
 pub(crate) mod door;

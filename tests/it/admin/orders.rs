@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::support::command::{imgate, printed};
 use super::super::support::crowd::{Crowd, CrowdBackend};
 use super::super::support::mint::{SA_TOKEN_SECRET, sa_token};
 use super::super::support::process::Signal;
 use super::super::support::{Gate, Recorder, eventually, net};
-use super::{POLICY, TOKEN, ask, gate_with_address, gate_with_file, imgate, printed, send};
+use super::{POLICY, TOKEN, ask, gate_with_address, gate_with_file, send};
 
 const SOCKETS: &str = "
 authenticators:
@@ -157,7 +158,7 @@ fn the_command_drains_over_either_place_and_waits() {
     for builder in [gate_with_file(&backend), gate_with_address(&backend)] {
         let mut gate = builder.shutdown("lame_duck: 1s, drain: 0s").start();
         let start = Instant::now();
-        let output = imgate(&gate, &["drain", "-c", "imgate.yaml", "--wait"]);
+        let output = imgate(&gate.path("."), &["drain", "-c", "imgate.yaml", "--wait"]);
         assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
         assert!(start.elapsed().as_millis() >= 1000, "{}", printed(&output));
         // It may not have been waited for yet, but it is about to end.
@@ -172,7 +173,7 @@ fn the_command_without_waiting_returns_while_the_gate_drains() {
         .shutdown("lame_duck: 10m, drain: 0s, deadline: 10m")
         .start();
     // Found as `run` finds it.
-    let output = imgate(&gate, &["drain"]);
+    let output = imgate(&gate.path("."), &["drain"]);
     assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     assert!(
         printed(&output).contains("draining 0 sessions"),
@@ -189,7 +190,7 @@ fn the_command_needs_nothing_of_the_file_but_where_to_ask() {
     let backend = Recorder::ok();
     let mut gate = gate_with_file(&backend).start();
     gate.replace_policy("routes: [{ match: {}, upstream: nowhere }]\n");
-    let output = imgate(&gate, &["drain", "--wait"]);
+    let output = imgate(&gate.path("."), &["drain", "--wait"]);
     assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     assert_eq!(gate.exit_code(), Some(0));
 }
@@ -218,7 +219,7 @@ fn the_command_says_what_is_in_its_way() {
         ("none.yaml", 64, "has no `admin`"),
         ("missing.yaml", 64, "missing.yaml"),
     ] {
-        let output = imgate(&gate, &["drain", "-c", file]);
+        let output = imgate(&gate.path("."), &["drain", "-c", file]);
         let text = printed(&output);
         assert_eq!(output.status.code(), Some(code), "{file}: {text}");
         assert!(text.contains(expected), "{file}: {text}");

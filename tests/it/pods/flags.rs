@@ -7,10 +7,11 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::super::admin::send_over_file;
+use super::super::support::command::{imgate, printed};
 use super::super::support::gate::binary;
 use super::super::support::process::{Process, Signal};
 use super::super::support::{RawClient, Recorder, eventually, net};
-use super::{POLICY, gate, imgate, printed};
+use super::{POLICY, gate};
 
 #[test]
 fn flags_take_the_place_of_addresses_and_hold_at_reloads() {
@@ -143,7 +144,7 @@ fn an_admin_of_the_configuration_comes_first_on_both_sides() {
     assert!(gate.path("run/own.sock").exists());
     assert!(!gate.path("run/admin.sock").exists());
     let drained = imgate(
-        &gate,
+        &gate.path("."),
         &[
             "drain",
             "-c",

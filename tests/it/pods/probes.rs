@@ -489,7 +489,7 @@ fn probes_that_nobody_could_ask_for_are_a_mistake() {
     );
     std::fs::write(directory.path().join("imgate.yaml"), text).unwrap();
     let mut gate = Process::start(
-        std::process::Command::new(super::binary())
+        std::process::Command::new(super::super::support::gate::binary())
             .arg("run")
             .env(
                 VARIABLE,
